@@ -1,0 +1,48 @@
+"""The pairs that an inference registers: two files, a list of pairs, or a pair of the sample population."""
+
+from pathlib import Path
+
+from .pair_list import read_pair_list
+from .sample_folder import write_sample_population
+
+SAMPLE_FOLDER = "sample"
+
+
+def inference_pairs(fixed: str = "", moving: str = "", dataset_dir: str = "", output_dir: str = ".") -> list[dict]:
+    """Pairs to register, those of a list with the name of their result folder.
+
+    Args:
+        fixed: NIfTI file that stays in place; needs `moving`.
+        moving: NIfTI file that is brought onto it.
+        dataset_dir: JSON list of pairs, see :func:`~.pair_list.read_pair_list`; not together with `fixed`.
+        output_dir: where a sample pair is written when nothing else is given: T1 of one subject, T2 of another.
+
+    Returns:
+        Dictionaries with `fixed`, `moving` (absolute paths), `name`, and what else the list gives.
+
+    Raises:
+        ValueError: where one file of the pair is missing, or files and a list are given.
+        FileNotFoundError: where there is no such file.
+    """
+    if (fixed or moving) and dataset_dir:
+        raise ValueError("expected either fixed and moving or dataset_dir, got both")
+    if bool(fixed) != bool(moving):
+        given, missing = ("fixed", "moving") if fixed else ("moving", "fixed")
+        raise ValueError(f"{missing}: expected a NIfTI file beside {given}, got none")
+    if dataset_dir:
+        pairs = read_pair_list(dataset_dir)
+        digits = len(str(len(pairs) - 1))
+        return [{**pair, "name": f"pair{number:0{digits}d}"} for number, pair in enumerate(pairs)]
+    if not fixed:
+        fixed, moving = _sample_pair(Path(output_dir))
+    for name, path in (("fixed", fixed), ("moving", moving)):
+        if not Path(path).expanduser().is_file():
+            raise FileNotFoundError(f"{name}: expected a NIfTI file, got {path}, which does not exist")
+    return [{key: str(Path(path).expanduser().absolute()) for key, path in (("fixed", fixed), ("moving", moving))}]
+
+
+def _sample_pair(output_dir: Path) -> tuple[str, str]:
+    folder = output_dir / SAMPLE_FOLDER
+    if not folder.exists():
+        write_sample_population(folder, num_subjects=2)
+    return str(folder / "sample00" / "T1.nii.gz"), str(folder / "sample01" / "T2.nii.gz")

@@ -1,0 +1,115 @@
+"""Refuses a misspelt override, which MONAI takes for a new entry of the config."""
+
+import difflib
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from monai.utils import ensure_tuple
+
+_ALLOWED_ANYWHERE = ("_desc_", "_disabled_", "_mode_", "_requires_", "_debug_")
+
+
+def check_overrides(config_folder: str) -> None:
+    """Compare the running config with its files and refuse entries that no file declares.
+
+    To be called from ``initialize`` of a config::
+
+        "initialize": [
+            {"_target_": "common.handlers.override_guard.check_overrides",
+             "config_folder": "$@bundle_root + '/configs'"}
+        ]
+
+    MONAI hands no parser to the parts of a config, so the one that is running is found on the call stack.
+    Declared is what stands in the files named on the command line and in those files of the folder whose
+    top-level entries are all present, that is, which were merged. New arguments of a component (a dictionary with
+    ``_target_``) pass; its signature checks them.
+
+    Args:
+        config_folder: folder of the bundle's JSON configs.
+
+    Raises:
+        FileNotFoundError: if the folder holds no config.
+        ValueError: naming the unknown entries and, where one is similar, the entry that was probably meant.
+        RuntimeError: if called from anywhere but a running config.
+    """
+    files = sorted(path for path in Path(config_folder).glob("*.json") if path.name != "metadata.json")
+    if not files:
+        raise FileNotFoundError(f"expected the bundle's configs in {config_folder}, found none; give --bundle_root")
+    config, given = _running()
+    unknown = unknown_entries(config, [ConfigParser.load_config_file(path) for path in [*files, *given]])
+    if unknown:
+        text = "; ".join(f"{name!r}{_suggestion(close)}" for name, close in unknown.items())
+        raise ValueError(f"expected overrides of entries in {config_folder}, got {text}")
+
+
+def unknown_entries(config: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Entries of a config that none of the applicable files declares.
+
+    Args:
+        config: the merged config with its overrides, unparsed.
+        declared: contents of the candidate files; one whose top-level entries are not all in ``config`` was
+            not merged and is left out.
+
+    Returns:
+        Id of each unknown entry → similar declared entries, most similar first.
+
+    Example:
+        >>> unknown_entries({"max_epochs": 2, "max_epoch": 1}, [{"max_epochs": 2}])
+        {'max_epoch': ['max_epochs']}
+    """
+    merged = [_nested(content) for content in declared]
+    return dict(_unknown("", config, [content for content in merged if content.keys() <= config.keys()]))
+
+
+def _unknown(prefix: str, config: Mapping[str, Any], declared: list[Mapping]) -> Iterator[tuple[str, list[str]]]:
+    known = {key for content in declared for key in content}
+    for key, value in config.items():
+        if key == ConfigParser.meta_key or key in _ALLOWED_ANYWHERE:
+            continue
+        if key not in known:
+            yield prefix + key, [prefix + close for close in difflib.get_close_matches(key, known)]
+            continue
+        inner = [content[key] for content in declared if isinstance(content.get(key), Mapping)]
+        if inner and _is_section(value):
+            yield from _unknown(f"{prefix}{key}#", value, inner)
+
+
+def _is_section(value: Any) -> bool:
+    """Whether an entry only groups others: a dictionary that is no component but holds dictionaries or lists."""
+    if not isinstance(value, Mapping) or "_target_" in value:
+        return False
+    return any(isinstance(item, Mapping | list) for item in value.values())
+
+
+def _nested(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Overlay entries such as "+train#handlers" declare the nested entry that they name."""
+    nested: dict[str, Any] = {}
+    for key, value in content.items():
+        *parents, last = key.removeprefix("+").replace("::", "#").split("#")
+        section = nested
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[last] = value
+    return nested
+
+
+def _running() -> tuple[Mapping[str, Any], list[str]]:
+    """Config of the parser on the call stack, and the files given to ``python -m monai.bundle run``."""
+    files: list[str] = []
+    config = None
+    for frame in inspect.stack(context=0):
+        variables = frame.frame.f_locals
+        if config is None and isinstance(variables.get("self"), ConfigParser):
+            config = variables["self"].get()
+        if frame.function == "create_workflow":
+            files = list(ensure_tuple(variables.get("config_file") or ()))
+    if config is None:
+        raise RuntimeError("expected check_overrides to be called from a config that is running, got another caller")
+    return config, files
+
+
+def _suggestion(close: list[str]) -> str:
+    return f" (did you mean {close[0]!r}?)" if close else ""

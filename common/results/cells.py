@@ -1,0 +1,144 @@
+"""Cells of a results table, declared by a bundle's ``docs/table.json``."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_REQUIRED = ("rows", "seeds", "datasets", "metrics", "headline")
+_OPTIONAL = ("train", "evaluate", "_desc_")
+_STAGES = {"train": ["train.json"], "evaluate": ["train.json", "evaluate.json"]}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: a row of the table, on one data set, with one seed.
+
+    Attributes:
+        row: name of the row.
+        dataset: name of the data set.
+        seed: seed of the run.
+        settings: stage ("train", "evaluate") → overrides of its config, with ``{dataset_dir}`` and
+            ``{output_dir}`` in place of the folders of the machine.
+    """
+
+    row: str
+    dataset: str
+    seed: int
+    settings: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """Name of the cell, also of its result file."""
+        return f"{self.dataset}-{self.row}-seed{self.seed}"
+
+    @property
+    def run_name(self) -> str:
+        """Name of its run folder; other settings give another folder."""
+        text = json.dumps(self.settings, sort_keys=True)
+        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    @property
+    def needs_dataset_dir(self) -> bool:
+        """Whether an override stands for the folder of the real data."""
+        return "{dataset_dir}" in json.dumps(self.settings)
+
+    def overrides(self, stage: str, folders: Mapping[str, str]) -> dict[str, Any]:
+        """Overrides of one stage, with the folders of this machine filled in.
+
+        Args:
+            stage: "train" or "evaluate".
+            folders: "dataset_dir" and "output_dir" → path.
+
+        Returns:
+            Config entry → value.
+        """
+        return {name: _filled(value, folders) for name, value in self.settings[stage].items()}
+
+
+def _filled(value: Any, folders: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        for name, folder in folders.items():
+            value = value.replace("{" + name + "}", folder)
+    return value
+
+
+def read_table(path: str | Path) -> dict[str, Any]:
+    """Read the declaration of a bundle's results table.
+
+    The file looks like this; ``train``, ``evaluate`` and every ``overrides`` may be left out::
+
+        {"rows": {"source_only": {"title": "source only", "overrides": {"discrepancy": "none"}}},
+         "seeds": [0, 1, 2],
+         "datasets": {"brain": {"title": "heads", "overrides": {"dataset_dir": "{dataset_dir}"}}},
+         "metrics": {"accuracy": {"title": "accuracy (%)", "scale": 100, "digits": 1}},
+         "headline": "accuracy",
+         "train": {"config_files": ["train.json"], "overrides": {}},
+         "evaluate": {"config_files": ["train.json", "evaluate.json"], "overrides": {}}}
+
+    Args:
+        path: the JSON file.
+
+    Returns:
+        Its content, the stages filled in.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: naming the file and the entry that is missing, unknown or empty.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"expected the declaration of a table at {path}, found none")
+    table = json.loads(path.read_text())
+    missing = [name for name in _REQUIRED if not table.get(name)]
+    unknown = [name for name in table if name not in (*_REQUIRED, *_OPTIONAL)]
+    if missing or unknown:
+        raise ValueError(f"expected {path} to hold {list(_REQUIRED)}, got missing {missing}, unknown {unknown}")
+    if table["headline"] not in table["metrics"]:
+        raise ValueError(f"expected headline in {path} to be one of its metrics, got {table['headline']!r}")
+    for stage, files in _STAGES.items():
+        table[stage] = {"config_files": files, "overrides": {}} | table.get(stage, {})
+    return table
+
+
+def all_cells(table: Mapping[str, Any]) -> list[Cell]:
+    """Cells of a table; seeds vary slowest, so that every row has a first number early.
+
+    Args:
+        table: declaration, see :func:`read_table`.
+
+    Returns:
+        The cells. Overrides of the stage come first, then those of the data set, the row and the seed.
+
+    Example:
+        >>> stage = {"overrides": {}}
+        >>> table = {"rows": {"a": {}, "b": {}}, "seeds": [0, 1], "datasets": {"sample": {}}}
+        >>> [cell.name for cell in all_cells(table | {"train": stage, "evaluate": stage})]
+        ['sample-a-seed0', 'sample-b-seed0', 'sample-a-seed1', 'sample-b-seed1']
+    """
+    cells = []
+    for seed, dataset, row in itertools.product(table["seeds"], table["datasets"], table["rows"]):
+        chosen = table["datasets"][dataset].get("overrides", {}) | table["rows"][row].get("overrides", {})
+        settings = {stage: table[stage]["overrides"] | chosen | {"seed": seed} for stage in _STAGES}
+        cells.append(Cell(row, dataset, seed, settings))
+    return cells
+
+
+def read_result(path: str | Path, cell: Cell) -> dict[str, Any] | None:
+    """Result of a cell.
+
+    Args:
+        path: its result file.
+        cell: the cell.
+
+    Returns:
+        Content of the file, or None where there is none or where it was made with other settings.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return None
+    result = json.loads(path.read_text())
+    return result if result.get("settings") == json.loads(json.dumps(cell.settings)) else None

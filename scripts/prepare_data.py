@@ -1,0 +1,187 @@
+"""Puts a data set on disk in the layout that the bundles read.
+
+    python scripts/prepare_data.py list
+    python scripts/prepare_data.py hippocampus --output_dir data/Task04_Hippocampus
+    python scripts/prepare_data.py sample --output_dir data/sample --num_subjects 5
+    python scripts/prepare_data.py learn2reg --task NLST
+    python scripts/prepare_data.py learn2reg --task NLST --archive NLST.zip --output_dir data/NLST
+
+A folder appears when it is complete; nothing is written where a download fails.
+"""
+
+import json
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+import fire
+from monai.apps import DecathlonDataset, download_url, extractall
+
+from common.data.dataset_json import did_you_mean
+from common.data.decathlon import decathlon_subjects
+from common.data.learn2reg import learn2reg_subjects
+from common.data.new_folder import new_folder
+from common.data.pairs import random_pairs
+from common.data.sample_folder import write_sample_population
+from common.data.splits import split_subjects
+
+HIPPOCAMPUS = "Task04_Hippocampus"
+HIPPOCAMPUS_PARTS = {"fit": 0.7, "tune": 0.1, "val": 0.2}
+NUM_VAL_PAIRS = 50
+BROKEN_ARCHIVE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, tarfile.TarError)
+
+LEARN2REG_TASKS = {
+    "NLST": "lung CT, inhale and exhale of one person, with lung masks and keypoints",
+    "LungCT": "lung CT, inhale and exhale of one person, with lung masks and keypoints",
+    "OASIS": "brain T1 of different persons, with 35 labels",
+    "AbdomenCTCT": "abdominal CT of different persons, with 13 labels",
+    "AbdomenMRCT": "abdominal MR and CT of one person, with 4 labels",
+    "HippocampusMR": "hippocampus T1 of different persons, with 2 labels",
+}
+LEARN2REG_HELP = """{task}: {content}.
+1. Register at https://learn2reg.grand-challenge.org and open the page of the data sets. Each set has its own terms,
+   printed there and in the archive's dataset JSON under "licence"; read them before you download.
+2. Download the archive of {task} with the browser.
+3. python scripts/prepare_data.py learn2reg --task {task} --archive ARCHIVE.zip --output_dir data/{task}
+The folder then holds one dataset JSON (dataset.json or {task}_dataset.json), imagesTr, and labelsTr, masksTr,
+keypointsTr where the set has them; give it to a bundle as --dataset_dir."""
+
+
+class PrepareError(RuntimeError):
+    """A data set could not be prepared; nothing was written."""
+
+
+def list_sets() -> str:
+    """Names the data sets and how to get them.
+
+    Returns:
+        One line per set.
+    """
+    lines = [
+        "hippocampus   downloaded: Medical Segmentation Decathlon Task04, labeled T1 regions, CC-BY-SA 4.0",
+        "sample        made here: warps of the ICBM 2009a template with T1, T2, FLAIR and labels; needs nilearn",
+    ]
+    lines += [f"learn2reg --task {task:14s} by hand: {content}" for task, content in LEARN2REG_TASKS.items()]
+    return "\n".join(lines)
+
+
+def hippocampus(output_dir: str, seed: int = 0) -> str:
+    """Downloads Decathlon Task04 and writes a seeded split and the pairs to score.
+
+    Args:
+        output_dir: a folder that does not exist yet.
+        seed: of ``splits.json`` (fit 70 %, tune 10 %, val 20 %) and ``val_pairs.json`` (50 pairs).
+
+    Returns:
+        What was written.
+
+    Raises:
+        FileExistsError: ``output_dir`` exists.
+        PrepareError: the download failed or is damaged.
+    """
+    url = DecathlonDataset.resource[HIPPOCAMPUS]
+    output_dir = Path(output_dir).expanduser()
+    with new_folder(output_dir) as folder, tempfile.TemporaryDirectory(dir=folder.parent) as download:
+        archive = Path(download) / "archive.tar"
+        try:
+            download_url(url, archive, hash_val=DecathlonDataset.md5[HIPPOCAMPUS], hash_type="md5")
+            extractall(archive, download)
+        except BROKEN_ARCHIVE as error:
+            raise PrepareError(f"{url}: the download failed ({error}); nothing was written") from error
+        _move_content(Path(download) / HIPPOCAMPUS, folder)
+        counts = _write_decathlon_split(folder, seed)
+    return f"{output_dir}: {counts}, {NUM_VAL_PAIRS} val pairs; CC-BY-SA 4.0, cite the Medical Segmentation Decathlon"
+
+
+def sample(output_dir: str, num_subjects: int = 5, seed: int = 0, region: str = "head", spacing: int = 1) -> str:
+    """Writes the sample population in the multi-contrast layout.
+
+    Args:
+        output_dir: a folder that does not exist yet.
+        num_subjects: how many.
+        seed: of the population.
+        region: head or hippocampus.
+        spacing: voxel size in mm, a whole number.
+
+    Returns:
+        What was written.
+    """
+    folder = write_sample_population(output_dir, num_subjects, seed, region=region, spacing=spacing)
+    return f"{folder}: {num_subjects} subjects with T1, T2, FLAIR and label"
+
+
+def learn2reg(task: str, archive: str = "", output_dir: str = "") -> str:
+    """Explains how to get a Learn2Reg set, or unpacks and checks its archive.
+
+    Args:
+        task: one of the names that ``list`` prints.
+        archive: the downloaded zip or tar file; empty for the explanation.
+        output_dir: a folder that does not exist yet.
+
+    Returns:
+        The explanation, or what was written.
+
+    Raises:
+        ValueError: an unknown task.
+        PrepareError: the archive is damaged or holds something else.
+    """
+    if task not in LEARN2REG_TASKS:
+        raise ValueError(f"task: there is no {task!r}, {did_you_mean(task, list(LEARN2REG_TASKS))}")
+    if not archive:
+        return LEARN2REG_HELP.format(task=task, content=LEARN2REG_TASKS[task])
+    if not output_dir:
+        raise ValueError("output_dir: expected a folder that does not exist yet, got nothing")
+    archive, output_dir = Path(archive).expanduser(), Path(output_dir).expanduser()
+    if not archive.is_file():
+        raise FileNotFoundError(f"archive: expected a file, found nothing at {archive}")
+    with new_folder(output_dir) as folder, tempfile.TemporaryDirectory(dir=folder.parent) as unpacked:
+        try:
+            extractall(archive, unpacked, has_base=False)
+            _move_content(_dataset_root(Path(unpacked)), folder)
+            num_images = len(learn2reg_subjects(folder))
+        except BROKEN_ARCHIVE as error:
+            raise PrepareError(
+                f"{archive}: expected the Learn2Reg set {task}, got {error}; nothing was written"
+            ) from error
+    return f"{output_dir}: {num_images} training images"
+
+
+def _write_decathlon_split(folder: Path, seed: int) -> str:
+    parts = split_subjects(decathlon_subjects(folder), HIPPOCAMPUS_PARTS, seed)
+    names = {part: [subject["subject"] for subject in subjects] for part, subjects in parts.items()}
+    pairs = random_pairs(parts["val"], NUM_VAL_PAIRS, seed)
+    listed = [[pair["fixed_subject"], pair["moving_subject"]] for pair in pairs]
+    (folder / "splits.json").write_text(json.dumps(names, indent=1), encoding="utf-8")
+    content = {"description": f"pairs of the val subjects, fixed then moving, seed {seed}", "pairs": listed}
+    (folder / "val_pairs.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    return ", ".join(f"{len(subjects)} {part}" for part, subjects in parts.items())
+
+
+def _dataset_root(folder: Path) -> Path:
+    found = [file.parent for file in sorted(folder.rglob("*dataset.json")) if not file.name.startswith(".")]
+    if not found:
+        raise FileNotFoundError("an archive without a dataset JSON")
+    return min(found, key=_depth)
+
+
+def _depth(path: Path) -> int:
+    return len(path.parts)
+
+
+def _move_content(source: Path, folder: Path) -> None:
+    for entry in source.iterdir():
+        entry.rename(folder / entry.name)
+
+
+def main() -> None:
+    """Runs the command line; an expected failure ends with its message instead of a traceback."""
+    try:
+        fire.Fire({"list": list_sets, "hippocampus": hippocampus, "sample": sample, "learn2reg": learn2reg})
+    except (ImportError, OSError, PrepareError, ValueError) as error:
+        sys.exit(f"prepare_data: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+def pytest_configure(config):
+    torch.set_num_threads(2)
+
+
+@pytest.fixture
+def registration_data() -> Path:
+    """Folder of the real data sets; a test that asks for it is skipped where there is none."""
+    folder = os.environ.get("REGISTRATION_DATA", "")
+    if not folder:
+        pytest.skip("REGISTRATION_DATA is not set")
+    if not Path(folder).is_dir():
+        pytest.fail(f"REGISTRATION_DATA must name a folder, got {folder!r}")
+    return Path(folder)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A generator with a fixed seed, fresh for every test."""
+    return torch.Generator().manual_seed(0)

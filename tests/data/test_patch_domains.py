@@ -1,0 +1,72 @@
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from common.data.patch_domains import DIRECTIONS, DirectionPairs, Domains, SourceTargetPairs, contrast_volumes
+
+
+def subjects(generator, count=2):
+    volumes = torch.rand(count, 2, 1, 60, 60, 20, generator=generator) + 0.1
+    return [{"subject": str(i), "T1": pair[0], "T2": pair[1]} for i, pair in enumerate(volumes)]
+
+
+def write_head(folder, shapes):
+    for contrast, shape in shapes.items():
+        image = np.random.default_rng(0).random(shape, dtype=np.float32)
+        nib.save(nib.Nifti1Image(image, np.eye(4)), folder / f"{contrast}.nii.gz")
+    entry = {"subject": "a", **{contrast: f"{contrast}.nii.gz" for contrast in shapes}}
+    (folder / "dataset.json").write_text(json.dumps({"subjects": [entry]}))
+
+
+def test_training_items_have_a_labeled_source_and_an_unlabeled_target(generator):
+    item = SourceTargetPairs(subjects(generator), Domains(), num_pairs=4)[1]
+    assert set(item["source"]) == {"image", "label"}
+    assert set(item["target"]) == {"image"}
+
+
+def test_source_and_target_pairs_are_drawn_apart(generator):
+    data = SourceTargetPairs(subjects(generator), Domains(), num_pairs=30)
+    assert [data.source[i]["label"] for i in range(30)] != [data.target[i]["label"] for i in range(30)]
+
+
+def test_evaluation_has_the_same_number_of_pairs_per_direction(generator):
+    data = DirectionPairs(subjects(generator), Domains(), num_pairs=3)
+    assert [data[i]["direction"] for i in range(len(data))] == [n for n in range(4) for _ in range(3)]
+
+
+@pytest.mark.parametrize("name", DIRECTIONS)
+def test_a_direction_reads_its_contrasts(name, generator):
+    """T1 is nearly always close to its mean, in units of its standard deviation; T2, uniform, is not."""
+    heads = subjects(generator)
+    for head in heads:
+        head["T1"] = torch.where(head["T1"] > 1.09, 1000.0, 1.0)
+    domains = Domains(target_normalization="volume")
+    fixed, moving = DirectionPairs(heads, domains, num_pairs=1)[list(DIRECTIONS).index(name)]["image"]
+    is_target = [bool((patch.abs() > 0.5).float().mean() > 0.5) for patch in (moving, fixed)]
+    assert is_target == [domain == "target" for domain in DIRECTIONS[name]]
+
+
+def test_without_a_folder_the_sample_population_is_read():
+    heads = contrast_volumes("", ["T1"], num_sample_subjects=1)
+    assert heads[0]["T1"].shape[0] == 1
+
+
+def test_contrasts_on_different_grids_are_refused(tmp_path):
+    write_head(tmp_path, {"T1": (4, 5, 6), "T2": (4, 5, 7)})
+    with pytest.raises(ValueError, match=r"subject a: expected all contrasts on one grid, got .*\(4, 5, 7\)"):
+        contrast_volumes(str(tmp_path), ["T1", "T2"])
+
+
+def test_a_subject_without_t2_is_named(tmp_path):
+    write_head(tmp_path, {"T1": (4, 5, 6)})
+    with pytest.raises(ValueError, match="subject a has no T2"):
+        contrast_volumes(str(tmp_path), ["T1", "T2"])
+
+
+@pytest.mark.data
+def test_real_heads_are_read(registration_data):
+    heads = contrast_volumes(str(registration_data / "MultiContrastBrain"), ["T1", "T2"])
+    assert len(heads) == 5

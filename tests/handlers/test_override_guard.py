@@ -1,0 +1,108 @@
+import json
+
+import pytest
+from monai.bundle import ConfigWorkflow, run
+
+from common.handlers.override_guard import check_overrides, unknown_entries
+
+TRAIN = {
+    "imports": ["$import os"],
+    "bundle_root": ".",
+    "max_epochs": 2,
+    "_desc_max_epochs": "epochs",
+    "weights": {"image": 1.0, "field": 0.5},
+    "train": {
+        "dataset": {"_target_": "Dataset", "data": [1]},
+        "handlers": [{"_target_": "monai.handlers.GarbageCollector"}],
+    },
+    "initialize": [
+        {
+            "_target_": "common.handlers.override_guard.check_overrides",
+            "config_folder": "$os.path.join(@bundle_root, 'configs')",
+        }
+    ],
+    "run": ["$@max_epochs"],
+}
+EVALUATE = {"checkpoint": "model.pt", "dataset": "@train#dataset", "train#handlers": [], "run": ["$@checkpoint"]}
+
+
+@pytest.fixture
+def configs(tmp_path):
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    (folder / "train.json").write_text(json.dumps(TRAIN | {"bundle_root": str(tmp_path)}))
+    (folder / "evaluate.json").write_text(json.dumps(EVALUATE))
+    (folder / "metadata.json").write_text('{"version": "0.1.0"}')
+    return folder
+
+
+def initialize(configs, *names, **overrides):
+    files = [str(configs / name) for name in names or ("train.json",)]
+    ConfigWorkflow(files, workflow_type=None, **overrides).initialize()
+
+
+def refusal(function, *arguments, **overrides):
+    """Message of the guard; MONAI wraps every error of a component and keeps ours as its cause."""
+    with pytest.raises(RuntimeError, match="check_overrides") as caught:
+        function(*arguments, **overrides)
+    assert isinstance(caught.value.__cause__, ValueError)
+    return str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"max_epochs": 3},
+        {"train#dataset#data": [2]},
+        {"train#dataset#transform": None},
+        {"train#handlers#0#_disabled_": True},
+        {"train": {"dataset": {"_target_": "Dataset", "data": [3]}}},
+        {"weights": {"image": 1.0, "extra": 2.0}},
+    ],
+)
+def test_declared_overrides_pass(configs, overrides):
+    initialize(configs, **overrides)
+
+
+def test_misspelt_entry_is_refused_with_the_likely_one(configs):
+    message = refusal(initialize, configs, max_epoch=3)
+    assert message == f"expected overrides of entries in {configs}, got 'max_epoch' (did you mean 'max_epochs'?)"
+
+
+def test_misspelt_nested_entry_is_refused(configs):
+    assert "'train#datasets' (did you mean 'train#dataset'?)" in refusal(initialize, configs, **{"train#datasets": 1})
+
+
+def test_every_unknown_entry_is_named(configs):
+    assert refusal(initialize, configs, max_epoch=3, zzz=1).endswith("(did you mean 'max_epochs'?); 'zzz'")
+
+
+def test_entries_of_a_file_that_was_not_merged_are_unknown(configs):
+    initialize(configs, "train.json", "evaluate.json", checkpoint="best.pt")
+    assert "'checkpoint'" in refusal(initialize, configs, checkpoint="best.pt")
+
+
+def test_own_file_of_the_user_may_add_entries(configs, tmp_path):
+    (tmp_path / "mine.json").write_text('{"my_rate": 0.1, "max_epochs": "@my_rate"}')
+    run("run", config_file=[str(configs / "train.json"), str(tmp_path / "mine.json")], workflow_type=None)
+
+
+def test_command_line_is_checked(configs):
+    message = refusal(run, "run", config_file=str(configs / "train.json"), max_epoch=1)
+    assert "did you mean 'max_epochs'" in message
+
+
+def test_similar_entries_come_first():
+    unknown = unknown_entries({"seed": 0, "sed": 1}, [{"seed": 0}])
+    assert unknown == {"sed": ["seed"]}
+
+
+def test_other_caller_is_refused(configs):
+    with pytest.raises(RuntimeError, match="called from a config that is running"):
+        check_overrides(str(configs))
+
+
+def test_folder_without_configs_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="give --bundle_root"):
+        check_overrides(str(tmp_path))

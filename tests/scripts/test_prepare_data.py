@@ -1,0 +1,132 @@
+"""The command line that puts data sets on disk."""
+
+import importlib.util
+import json
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+
+from common.data.decathlon import decathlon_subjects, decathlon_val_pairs
+from common.data.learn2reg import learn2reg_pairs
+from common.data.multi_contrast import multi_contrast_subjects
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "prepare_data.py"
+
+
+@pytest.fixture(scope="module")
+def prepare_data():
+    spec = importlib.util.spec_from_file_location("prepare_data", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_task(folder, num_subjects):
+    names = [f"hippocampus_{number:03d}" for number in range(num_subjects)]
+    for kind in ("imagesTr", "labelsTr"):
+        (folder / kind).mkdir(parents=True)
+        for name in names:
+            (folder / kind / f"{name}.nii.gz").write_bytes(b"image")
+    entries = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in names]
+    (folder / "dataset.json").write_text(json.dumps({"training": entries}))
+
+
+@pytest.fixture
+def fake_download(tmp_path, prepare_data, monkeypatch):
+    write_task(tmp_path / "source" / "Task04_Hippocampus", 60)
+
+    def download(url, filepath, hash_val, hash_type):
+        with tarfile.open(filepath, "w") as archive:
+            archive.add(tmp_path / "source" / "Task04_Hippocampus", "Task04_Hippocampus")
+
+    monkeypatch.setattr(prepare_data, "download_url", download)
+
+
+@pytest.mark.parametrize("name", ["mine", "Task04_Hippocampus"])
+def test_hippocampus_lands_with_a_split_and_pairs_of_val_subjects(tmp_path, prepare_data, fake_download, name):
+    message = prepare_data.hippocampus(str(tmp_path / "data" / name), seed=1)
+    folder = tmp_path / "data" / name
+    assert [len(decathlon_subjects(folder, part)) for part in ("fit", "tune", "val")] == [42, 6, 12]
+    val = {subject["subject"] for subject in decathlon_subjects(folder, "val")}
+    pairs = decathlon_val_pairs(folder)
+    assert len(pairs) == 50
+    assert {pair["fixed_subject"] for pair in pairs} <= val
+    assert "42 fit, 6 tune, 12 val, 50 val pairs" in message
+    assert [entry.name for entry in (tmp_path / "data").iterdir()] == [name]
+
+
+def test_the_split_depends_on_the_seed_alone(tmp_path, prepare_data, fake_download):
+    texts = []
+    for number, seed in enumerate((1, 1, 2)):
+        prepare_data.hippocampus(str(tmp_path / str(number)), seed=seed)
+        texts.append((tmp_path / str(number) / "splits.json").read_text())
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_failed_download_is_explained_and_leaves_nothing(tmp_path, prepare_data, monkeypatch):
+    def fail(url, filepath, hash_val, hash_type):
+        filepath.write_bytes(b"half")
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(prepare_data, "download_url", fail)
+    message = r"Task04_Hippocampus\.tar: the download failed .*no route to host.*nothing was written"
+    with pytest.raises(prepare_data.PrepareError, match=message):
+        prepare_data.hippocampus(str(tmp_path / "data"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_folder_is_not_touched(tmp_path, prepare_data):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="expected a folder that does not exist yet"):
+        prepare_data.hippocampus(str(tmp_path))
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_sample_writes_the_multi_contrast_layout(tmp_path, prepare_data):
+    prepare_data.sample(str(tmp_path / "data"), num_subjects=2, region="hippocampus")
+    assert len(multi_contrast_subjects(tmp_path / "data", ("T1", "T2", "FLAIR"))) == 2
+
+
+def test_learn2reg_explains_where_the_set_is_and_under_which_terms(prepare_data):
+    text = prepare_data.learn2reg("NLST")
+    assert "https://learn2reg.grand-challenge.org" in text
+    assert "licence" in text
+    assert "--archive ARCHIVE.zip --output_dir data/NLST" in text
+
+
+def test_learn2reg_unpacks_and_checks_an_archive(tmp_path, prepare_data):
+    image, pair = "imagesTr/a_0000.nii.gz", {"fixed": "imagesTr/a_0000.nii.gz", "moving": "imagesTr/a_0000.nii.gz"}
+    content = {"training": [{"image": image}], "registration_val": [pair]}
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("NLST2023/NLST_dataset.json", json.dumps(content))
+        archive.writestr(f"NLST2023/{image}", "image")
+    message = prepare_data.learn2reg("NLST", str(tmp_path / "set.zip"), str(tmp_path / "data"))
+    assert "1 training images" in message
+    assert len(learn2reg_pairs(tmp_path / "data")) == 1
+
+
+@pytest.mark.parametrize("content", ["text", "empty zip", "no image"])
+def test_learn2reg_refuses_another_archive_and_leaves_nothing(tmp_path, prepare_data, content):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        if content == "no image":
+            archive.writestr("dataset.json", '{"training": [{"image": "a.nii.gz"}]}')
+    if content == "text":
+        (tmp_path / "set.zip").write_text("text")
+    with pytest.raises(prepare_data.PrepareError, match=r"set\.zip: expected the Learn2Reg set NLST, got"):
+        prepare_data.learn2reg("NLST", str(tmp_path / "set.zip"), str(tmp_path / "data"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["set.zip"]
+
+
+def test_list_names_every_set_and_its_licence(prepare_data):
+    text = prepare_data.list_sets()
+    assert all(name in text for name in ("hippocampus", "CC-BY-SA 4.0", "sample", *prepare_data.LEARN2REG_TASKS))
+
+
+def test_the_command_line_ends_with_a_message_instead_of_a_traceback(prepare_data, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["prepare_data.py", "learn2reg", "--task", "NLTS"])
+    with pytest.raises(SystemExit, match="prepare_data: task: there is no 'NLTS', did you mean 'NLST'"):
+        prepare_data.main()

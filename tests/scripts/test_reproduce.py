@@ -1,0 +1,268 @@
+import importlib.util
+import json
+import multiprocessing
+import os
+import signal
+import stat
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from common.results.lock import exclusive
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduce.py"
+
+# Stands for "python -m monai.bundle run --args_file FILE": six steps with a checkpoint after each, then scores.
+FAKE_RUNNER = """#!{python} -S
+import json, os, sys, time
+settings = json.load(open(sys.argv[-1]))
+folder = settings["output_dir"]
+checkpoint = os.path.join(folder, "training.pt")
+if settings.get("crash"):
+    sys.exit("ValueError: expected a discrepancy, got 'pmd16'")
+if settings["config_file"][-1].endswith("evaluate.json"):
+    steps = json.load(open(checkpoint))
+    scores = {{"accuracy": settings["base"] + settings["seed"] / 100, "steps": len(steps)}}
+    json.dump({{"metrics": scores}}, open(os.path.join(folder, "metrics.json"), "w"))
+    sys.exit()
+steps = json.load(open(checkpoint)) if settings["resume"] else []
+for step in range(len(steps), 6):
+    time.sleep(settings["pause"])
+    steps.append(os.getpid())
+    json.dump(steps, open(checkpoint + "~", "w"))
+    os.replace(checkpoint + "~", checkpoint)
+    print("step", step, flush=True)
+"""
+
+TABLE = {
+    "rows": {
+        "none": {"title": "source only", "overrides": {"base": 0.25}},
+        "pemd": {"title": "p-EMD", "overrides": {"base": 0.5}},
+    },
+    "seeds": [0, 1],
+    "datasets": {"sample": {"overrides": {"pause": 0.0}}},
+    "metrics": {"accuracy": {"title": "accuracy (%)", "scale": 100, "digits": 1}, "steps": {"digits": 0}},
+    "headline": "accuracy",
+}
+CARD = "# Card\n<!-- a comment -->\n<!-- table:sample -->\n<!-- /table -->\nend\n"
+
+
+@pytest.fixture
+def script():
+    spec = importlib.util.spec_from_file_location("reproduce_script", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def bundle(tmp_path, monkeypatch):
+    runner = tmp_path / "runner"
+    runner.write_text(FAKE_RUNNER.format(python=sys.executable))
+    runner.chmod(runner.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(sys, "executable", str(runner))
+    monkeypatch.setattr("common.results.stage._POLL_SECONDS", 0.01)
+    root = tmp_path / "bundle"
+    (root / "docs").mkdir(parents=True)
+    (root / "docs" / "README.md").write_text(CARD)
+    declare(root, TABLE)
+    return root
+
+
+def declare(root, table):
+    (root / "docs" / "table.json").write_text(json.dumps(table))
+
+
+def results(root):
+    return {path.stem: json.loads(path.read_text()) for path in (root / "docs" / "results").glob("*.json")}
+
+
+def in_background(script, *arguments, **options):
+    process = multiprocessing.get_context("fork").Process(target=script.reproduce, args=arguments, kwargs=options)
+    process.start()
+    return process
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def is_free(folder):
+    with exclusive(folder) as owned:
+        return owned
+
+
+def test_every_cell_leaves_one_result(script, bundle):
+    script.reproduce(str(bundle))
+    found = results(bundle)
+    assert sorted(found) == [f"sample-{row}-seed{seed}" for row in ("none", "pemd") for seed in (0, 1)]
+    assert found["sample-pemd-seed1"]["scores"] == {"accuracy": 0.51, "steps": 6}
+
+
+def test_result_tells_settings_versions_seconds_and_date(script, bundle):
+    script.reproduce(str(bundle), rows="pemd", seeds=1)
+    (result,) = results(bundle).values()
+    assert result["cell"] == {"row": "pemd", "dataset": "sample", "seed": 1}
+    assert result["settings"]["train"] == {"pause": 0.0, "base": 0.5, "seed": 1}
+    assert {"python", "torch", "monai", "registration-bundles"} <= result["versions"].keys()
+    assert result["seconds"]["train"] > 0
+    assert result["seconds"]["evaluate"] > 0
+    assert time.strptime(result["date"], "%Y-%m-%d")
+
+
+def test_finished_cells_are_skipped(script, bundle):
+    script.reproduce(str(bundle), max_cells=1)
+    (first,) = (bundle / "docs" / "results").iterdir()
+    written = first.stat().st_mtime_ns
+    script.reproduce(str(bundle), max_cells=2)
+    assert len(results(bundle)) == 3
+    assert first.stat().st_mtime_ns == written
+
+
+def test_changed_settings_make_a_result_outdated(script, bundle, capsys):
+    script.reproduce(str(bundle), rows="none", seeds=0)
+    rows = TABLE["rows"] | {"none": {"overrides": {"base": 0.75}}}
+    declare(bundle, TABLE | {"rows": rows})
+    script.reproduce(str(bundle), rows="none", seeds=0, list=True)
+    assert "outdated: made with other settings" in capsys.readouterr().out
+    script.reproduce(str(bundle), rows="none", seeds=0)
+    assert results(bundle)["sample-none-seed0"]["scores"]["accuracy"] == 0.75
+
+
+def test_killed_queue_continues_its_cell_from_the_checkpoint(script, bundle):
+    declare(bundle, TABLE | {"datasets": {"sample": {"overrides": {"pause": 0.2}}}})
+    queue = in_background(script, str(bundle), max_cells=1)
+    wait_until(lambda: any(len(json.loads(p.read_text())) > 1 for p in bundle.rglob("training.pt")))
+    (checkpoint,) = bundle.rglob("training.pt")
+    queue.kill()
+    queue.join()
+    trainer = json.loads(checkpoint.read_text())[0]
+    os.kill(trainer, signal.SIGKILL)
+    wait_until(lambda: is_free(checkpoint.parent))
+    script.reproduce(str(bundle), max_cells=1)
+    steps = json.loads(checkpoint.read_text())
+    assert steps[:2] == [trainer, trainer]
+    assert len(steps) == 6
+    assert len(set(steps)) == 2
+    assert len(results(bundle)) == 1
+
+
+def test_training_that_outlives_its_queue_keeps_its_cell(script, bundle, capsys):
+    declare(bundle, TABLE | {"datasets": {"sample": {"overrides": {"pause": 0.2}}}})
+    queue = in_background(script, str(bundle), max_cells=1)
+    wait_until(lambda: any(bundle.rglob("training.pt")))
+    queue.kill()
+    queue.join()
+    script.reproduce(str(bundle), rows="none", seeds=0, list=True)
+    assert "running" in capsys.readouterr().out
+    wait_until(lambda: any(len(json.loads(p.read_text())) == 6 for p in bundle.rglob("training.pt")))
+
+
+def test_stopped_queue_stops_its_training(script, bundle):
+    declare(bundle, TABLE | {"datasets": {"sample": {"overrides": {"pause": 0.3}}}})
+    queue = in_background(script, str(bundle), max_cells=1)
+    wait_until(lambda: any(bundle.rglob("training.pt")))
+    os.kill(queue.pid, signal.SIGINT)
+    queue.join()
+    (checkpoint,) = bundle.rglob("training.pt")
+    trainer = json.loads(checkpoint.read_text())[0]
+    with pytest.raises(ProcessLookupError):
+        os.kill(trainer, 0)
+    assert queue.exitcode != 0
+
+
+def test_two_queues_share_the_cells(script, bundle):
+    declare(bundle, TABLE | {"seeds": [0, 1, 2], "datasets": {"sample": {"overrides": {"pause": 0.05}}}})
+    queues = [in_background(script, str(bundle)) for _ in range(2)]
+    for queue in queues:
+        queue.join()
+    trainers = [set(json.loads(path.read_text())) for path in bundle.rglob("training.pt")]
+    assert [queue.exitcode for queue in queues] == [0, 0]
+    assert len(results(bundle)) == 6
+    assert [len(trainer) for trainer in trainers] == [1] * 6
+
+
+def test_crashed_cell_leaves_no_result_and_is_reported_last(script, bundle):
+    rows = {"none": {"overrides": {"base": 0.25, "crash": True}}, "pemd": TABLE["rows"]["pemd"]}
+    declare(bundle, TABLE | {"rows": rows, "seeds": [0]})
+    with pytest.raises(
+        SystemExit, match=r"failed: sample-none-seed0: train ended with status 1: ValueError: .*'pmd16'"
+    ):
+        script.reproduce(str(bundle))
+    assert list(results(bundle)) == ["sample-pemd-seed0"]
+
+
+def test_missing_score_is_reported(script, bundle):
+    declare(bundle, TABLE | {"metrics": {"dice": {}}, "headline": "dice"})
+    with pytest.raises(
+        SystemExit, match=r"expected the scores \['dice'\], the evaluation wrote \['accuracy', 'steps'\]"
+    ):
+        script.reproduce(str(bundle), max_cells=1)
+
+
+def test_cell_on_real_data_waits_for_its_folder(script, bundle, tmp_path, capsys):
+    overrides = {"pause": 0.0, "dataset_dir": "{dataset_dir}"}
+    declare(bundle, TABLE | {"datasets": {"brain": {"overrides": overrides}}, "seeds": [0]})
+    script.reproduce(str(bundle), rows="none")
+    assert "brain-none-seed0: left out, needs --dataset_dir" in capsys.readouterr().out
+    script.reproduce(str(bundle), rows="none", dataset_dir=str(tmp_path))
+    (result,) = results(bundle).values()
+    (arguments,) = bundle.rglob("train_arguments.json")
+    assert result["settings"]["train"]["dataset_dir"] == "{dataset_dir}"
+    assert json.loads(arguments.read_text())["dataset_dir"] == str(tmp_path)
+
+
+def test_tables_show_mean_deviation_and_what_is_missing(script, bundle):
+    declare(bundle, TABLE | {"seeds": [0, 1, 2]})
+    script.reproduce(str(bundle), rows="pemd", seeds=(0, 2))
+    script.reproduce(str(bundle), tables=True)
+    # accuracies 0.50 and 0.52: mean 51.0 %, sample standard deviation √2 %
+    assert (bundle / "docs" / "README.md").read_text().splitlines() == [
+        "# Card",
+        "<!-- a comment -->",
+        "<!-- table:sample -->",
+        "|  | accuracy (%) | steps |",
+        "| --- | ---: | ---: |",
+        "| source only | not run | not run |",
+        "| p-EMD | 51.0 ± 1.4 (2 of 3) | 6 ± 0 (2 of 3) |",
+        "<!-- /table -->",
+        "end",
+    ]
+
+
+def test_tables_built_twice_are_the_same(script, bundle):
+    script.reproduce(str(bundle), seeds=0)
+    script.reproduce(str(bundle), tables=True)
+    once = (bundle / "docs" / "README.md").read_text()
+    script.reproduce(str(bundle), tables=True)
+    assert (bundle / "docs" / "README.md").read_text() == once
+
+
+def test_list_runs_nothing(script, bundle, capsys):
+    script.reproduce(str(bundle), list=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(maxsplit=1) for line in lines[:1]] == [["sample-none-seed0", "not run"]]
+    assert len(lines) == 4
+    assert not (bundle / "runs").exists()
+
+
+def test_unknown_row_is_refused(script, bundle):
+    with pytest.raises(ValueError, match=r"expected --rows among \['none', 'pemd'\], got \['pmd'\]"):
+        script.reproduce(str(bundle), rows="pmd")
+
+
+def test_unknown_marker_is_refused(script, bundle):
+    (bundle / "docs" / "README.md").write_text("<!-- table:brain -->\n<!-- /table -->\n")
+    with pytest.raises(ValueError, match=r"markers of \['sample'\] .* unknown \['brain'\]"):
+        script.reproduce(str(bundle), tables=True)
+
+
+def test_unfinished_declaration_is_refused(script, bundle):
+    declare(bundle, {"rows": {"a": {}}, "seed": [0]})
+    with pytest.raises(ValueError, match=r"table.json .* missing \['seeds', .*\], unknown \['seed'\]"):
+        script.reproduce(str(bundle))
