@@ -66,6 +66,37 @@ def fold_subjects(items: Sequence[dict], num_folds: int, fold: int, seed: int = 
     return {"fit": select_subjects(items, kept), "val": select_subjects(items, held_out)}
 
 
+def held_out_split(
+    items: Sequence[dict], val_subjects: Sequence[str] = (), val_fraction: float = 0.2, seed: int = 0
+) -> dict[str, list[dict]]:
+    """Split into ``fit`` and ``val``: the named subjects are held out, or a random share where none is named.
+
+    Args:
+        items: dictionaries with the key ``subject``.
+        val_subjects: subjects to hold out; all others are ``fit``.
+        val_fraction: share of the subjects to hold out at random where ``val_subjects`` is empty, in (0, 1).
+        seed: of the draw.
+
+    Returns:
+        ``{"fit": items, "val": items}``.
+
+    Raises:
+        ValueError: an unknown name, or a part without subjects.
+
+    Example:
+        >>> items = [{"subject": name} for name in "abc"]
+        >>> held_out_split(items, ["b"])["fit"]
+        [{'subject': 'a'}, {'subject': 'c'}]
+    """
+    if not val_subjects:
+        return split_subjects(items, {"fit": 1.0 - val_fraction, "val": float(val_fraction)}, seed)
+    val = select_subjects(items, val_subjects)
+    fit = [item for item in items if item["subject"] not in set(val_subjects)]
+    if not fit:
+        raise ValueError(f"expected val_subjects to leave a subject to train on, got all of {', '.join(val_subjects)}")
+    return {"fit": fit, "val": val}
+
+
 def select_subjects(items: Sequence[dict], names: Sequence[str]) -> list[dict]:
     """Items of the named subjects, in their given order.
 

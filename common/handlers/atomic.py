@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -78,8 +79,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
+def _on_one_line(match: re.Match) -> str:
+    return "[" + re.sub(r"\n\s*", " ", match[0][1:-1]).strip() + "]"
+
+
 def write_json(path: str | Path, content: Any) -> None:
-    """Write a JSON file atomically, floats in full precision, NaN and infinity as null.
+    """Write a JSON file atomically: floats in full precision, NaN and infinity as null, plain lists on one line.
 
     Args:
         path: file to create or replace.
@@ -96,4 +101,5 @@ def write_json(path: str | Path, content: Any) -> None:
         {'dice': 0.3333333333333333, 'sdlogj': None}
     """
     text = json.dumps(_finite(plain(content)), indent=2, ensure_ascii=False) + "\n"
+    text = re.sub(r"\[\n[^\[\]{}]*\]", _on_one_line, text)
     write_atomically(path, lambda stream: stream.write(text.encode()))

@@ -15,12 +15,13 @@ _ALLOWED_ANYWHERE = ("_desc_", "_disabled_", "_mode_", "_requires_", "_debug_")
 def check_overrides(config_folder: str) -> None:
     """Compare the running config with its files and refuse entries that no file declares.
 
-    To be called from ``initialize`` of a config::
+    To be called before anything else is made, from ``initialize`` or as the first entry of what is run::
 
-        "initialize": [
-            {"_target_": "common.handlers.override_guard.check_overrides",
-             "config_folder": "$@bundle_root + '/configs'"}
-        ]
+        "check_overrides": {
+            "_target_": "common.handlers.override_guard.check_overrides",
+            "config_folder": "$@bundle_root + '/configs'"
+        },
+        "run": ["@check_overrides", "$@train#trainer.run()"]
 
     MONAI hands no parser to the parts of a config, so the one that is running is found on the call stack.
     Declared is what stands in the files named on the command line and in those files of the folder whose

@@ -126,8 +126,8 @@ class TrainingCheckpoint:
             self.save(engine)
 
     def save_due(self, engine: Engine) -> None:
-        """Save at the epoch interval, and before a run that was told to stop ends."""
-        if engine.state.epoch % self.epoch_interval == 0 or engine.should_terminate:
+        """Save at the epoch interval."""
+        if engine.state.epoch % self.epoch_interval == 0:
             self.save(engine)
 
     def save_last(self, engine: Engine) -> None:

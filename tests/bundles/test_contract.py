@@ -10,6 +10,7 @@ from pathlib import Path
 from pydoc import locate
 
 import nibabel
+import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
@@ -108,16 +109,36 @@ def single_process_group(monkeypatch):
         torch.distributed.destroy_process_group()
 
 
-def start(bundle, workflow):
+@pytest.fixture
+def pair(tmp_path):
+    """A NIfTI pair of smooth noise, 40 × 36 × 32 voxels of 2 mm."""
+    paths = {}
+    for name, seed in (("fixed", 0), ("moving", 1)):
+        noise = torch.rand(1, 1, 10, 9, 8, generator=torch.Generator().manual_seed(seed))
+        image = torch.nn.functional.interpolate(noise, scale_factor=4, mode="trilinear")[0, 0]
+        paths[name] = tmp_path / f"{name}.nii.gz"
+        nibabel.save(nibabel.Nifti1Image(image.numpy(), np.diag([2.0, 2.0, 2.0, 1.0])), paths[name])
+    return {name: str(path) for name, path in paths.items()}
+
+
+def start(bundle, workflow, pair):
     """The initialized workflow of a copied bundle, made small by overrides.json."""
     files = [bundle / "configs" / name for name in FILES[workflow]]
     missing = [path.name for path in files if not path.is_file()]
     if missing:
         pytest.fail(f"expected {missing} in {bundle.name}/configs")
-    overrides = OVERRIDES.get(bundle.name, {}).get(workflow, {})
+    overrides = json.loads(json.dumps(OVERRIDES.get(bundle.name, {}).get(workflow, {})))
+    for name, value in overrides.items():
+        if value in ("{fixed}", "{moving}"):
+            overrides[name] = pair[value[1:-1]]
     instance = ConfigWorkflow([str(path) for path in files], workflow_type=KIND[workflow], **overrides)
     instance.initialize()
     return instance
+
+
+def initialize_and_run(workflow):
+    workflow.initialize()
+    workflow.run()
 
 
 @each_bundle
@@ -185,7 +206,7 @@ def test_unrelated_working_directory_asks_for_bundle_root(bundle, name, tmp_path
     monkeypatch.chdir(tmp_path)
     workflow = ConfigWorkflow(str(bundle / "configs" / name), workflow_type=None, logging_file=False)
     with pytest.raises(RuntimeError) as caught:
-        workflow.initialize()
+        initialize_and_run(workflow)
     assert "give --bundle_root" in str(caught.value.__cause__)
     assert list(tmp_path.iterdir()) == []
 
@@ -193,25 +214,23 @@ def test_unrelated_working_directory_asks_for_bundle_root(bundle, name, tmp_path
 @each_bundle
 @pytest.mark.parametrize("workflow", ["train", "evaluate", "inference"])
 def test_misspelt_override_is_refused(bundle, workflow, copy_of):
-    files = [str(copy_of(bundle) / "configs" / name) for name in FILES[workflow]]
+    copy = copy_of(bundle)
+    files = [str(copy / "configs" / name) for name in FILES[workflow]]
     instance = ConfigWorkflow(files, workflow_type=None, logging_file=False, dataset_dri="somewhere")
     with pytest.raises(RuntimeError) as caught:
-        instance.initialize()
+        initialize_and_run(instance)
     assert "'dataset_dri' (did you mean 'dataset_dir'?)" in str(caught.value.__cause__)
 
 
 @each_bundle
 @each_workflow
-def test_workflow_has_its_properties(bundle, workflow, copy_of, single_process_group):
-    assert start(copy_of(bundle), workflow).check_properties() == []
-
-
-@each_bundle
-@each_workflow
-def test_workflow_runs_and_leaves_files_that_load(bundle, workflow, copy_of, single_process_group):
+def test_workflow_has_its_properties_runs_and_leaves_files_that_load(
+    bundle, workflow, copy_of, pair, single_process_group
+):
     copy = copy_of(bundle)
     weights = files_hash(copy)
-    instance = start(copy, workflow)
+    instance = start(copy, workflow, pair)
+    assert instance.check_properties() == []
     losses = []
     if KIND[workflow] == "train":
         instance.trainer.add_event_handler(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.data.splits import fold_subjects, select_subjects, split_subjects
+from common.data.splits import fold_subjects, held_out_split, select_subjects, split_subjects
 
 ITEMS = [{"subject": f"s{number:02d}", "scan": scan} for number in range(20) for scan in "ab"]
 
@@ -79,3 +79,15 @@ def test_sizes_that_do_not_fit_are_refused(sizes, message):
 def test_an_unknown_subject_is_refused():
     with pytest.raises(ValueError, match="got s99"):
         select_subjects(ITEMS, ["s99"])
+
+
+def test_named_subjects_are_held_out_and_all_others_fit():
+    items = [{"subject": name} for name in "abca"]
+    split = held_out_split(items, ["a", "c"])
+    assert [item["subject"] for item in split["val"]] == ["a", "c", "a"]
+    assert [item["subject"] for item in split["fit"]] == ["b"]
+
+
+def test_holding_out_all_subjects_is_refused():
+    with pytest.raises(ValueError, match="leave a subject to train on"):
+        held_out_split([{"subject": "a"}], ["a"])

@@ -23,6 +23,14 @@ def test_arrays_become_lists():
     assert plain({1: np.eye(2), "t": (torch.arange(3),)}) == {"1": [[1.0, 0.0], [0.0, 1.0]], "t": [[0, 1, 2]]}
 
 
+def test_plain_lists_stand_on_one_line(tmp_path):
+    write_json(tmp_path / "a.json", {"confusion": np.eye(3), "names": ["a, b", "c"], "inside": [{"x": 1}]})
+    text = (tmp_path / "a.json").read_text()
+    assert "    [1.0, 0.0, 0.0],\n" in text
+    assert '"names": ["a, b", "c"]' in text
+    assert json.loads(text)["inside"] == [{"x": 1}]
+
+
 def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")

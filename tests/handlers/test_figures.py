@@ -62,6 +62,13 @@ def test_grid_lines_follow_the_field():
     assert grid[:, 4].nonzero().flatten().tolist() == [0, 8, 16, 24]
 
 
+def test_grid_of_a_volume_leaves_out_the_lines_across_the_slice():
+    # the middle slices of 16 voxels are planes of the grid themselves, 8 being a multiple of the step
+    image = torch.rand(1, 16, 16, 16)
+    grid = panels(registration_figure(image, image, image, torch.zeros(3, 16, 16, 16)), width=16)[4]
+    assert grid[0, :16].mean() == pytest.approx(1 - (7 / 8) ** 2)
+
+
 @pytest.mark.parametrize(("slope", "color"), [(1.0, [1, 0, 0]), (-0.5, [0, 0, 1]), (-2.0, [1, 1, 0])])
 def test_jacobian_is_red_where_growing_blue_where_shrinking_yellow_where_folded(slope, color):
     ddf = torch.zeros(2, SIZE, SIZE)

@@ -37,12 +37,13 @@ class Noise:
         self.generator = generator
 
     def __call__(self, pred, label):
-        return (pred - label + 0.1 * torch.randn(pred.shape, generator=self.generator)).square().mean()
+        return (pred - label + 0.1 * torch.randn(pred.shape, generator=self.generator).to(pred)).square().mean()
 
 
-def build(folder, max_epochs=4, resume=False, num_workers=0, stop_at=None, settings=None, **intervals):
+def build(folder, max_epochs=4, resume=False, num_workers=0, stop_at=None, settings=None, device="cpu", **intervals):
     torch.manual_seed(1)
     network = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1))
+    network.to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
     generator = torch.Generator().manual_seed(2)
@@ -51,7 +52,7 @@ def build(folder, max_epochs=4, resume=False, num_workers=0, stop_at=None, setti
     checkpoint = TrainingCheckpoint(folder, objects, resume, settings, **intervals)
     dataset = Samples()
     trainer = SupervisedTrainer(
-        device="cpu",
+        device=device,
         max_epochs=max_epochs,
         train_data_loader=DataLoader(
             dataset, batch_size=2, sampler=EpochSampler(dataset, 2, seed=0), num_workers=num_workers
@@ -203,6 +204,17 @@ def test_best_metric_of_the_evaluator_is_restored(tmp_path):
     evaluator.state.best_metric = -1
     TrainingCheckpoint(tmp_path, {"network": network}, evaluator=evaluator).load(engine)
     assert (evaluator.state.best_metric, evaluator.state.best_metric_epoch) == (0.75, 3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(("first", "second"), [("cpu", "cuda"), ("cuda", "cpu"), ("cuda", "cuda")])
+def test_training_continues_on_another_device(tmp_path, first, second):
+    build(tmp_path, max_epochs=2, device=first)[0].run()
+    trainer, network = build(tmp_path, max_epochs=3, resume=True, device=second)
+    trainer.run()
+    assert trainer.state.iteration == 9
+    assert next(network.parameters()).device.type == second
 
 
 def test_resume_without_a_checkpoint_says_so(tmp_path):
