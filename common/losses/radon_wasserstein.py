@@ -80,14 +80,14 @@ def histogram_distance(masses: torch.Tensor, others: torch.Tensor, power: int = 
     """
     if power not in (1, 2):
         raise ValueError(f"expected power 1 or 2, got {power}")
-    cumulated, other = masses.cumsum(-1), others.cumsum(-1)
     if power == 1:
-        return (cumulated - other).abs().sum(-1)
-    levels = torch.cat([cumulated, other], dim=-1).sort(dim=-1).values
+        return (masses - others).cumsum(-1).abs().sum(-1)
+    cumulated = [x.cumsum(-1) for x in (masses, others)]
+    levels = torch.cat(cumulated, dim=-1).sort(dim=-1).values
     widths = levels.diff(dim=-1, prepend=torch.zeros_like(levels[..., :1]))
     middles = (levels - widths / 2).detach()
     last = masses.shape[-1] - 1
-    quantiles = [torch.searchsorted(x.detach().contiguous(), middles).clamp(max=last) for x in (cumulated, other)]
+    quantiles = [torch.searchsorted(x.detach().contiguous(), middles).clamp(max=last) for x in cumulated]
     return (widths * (quantiles[0] - quantiles[1]).to(widths) ** power).sum(-1)
 
 
@@ -121,8 +121,14 @@ def radon_wasserstein(
     """
     if image.shape != other.shape or image.ndim < 3 or image.shape[1] != 1:
         raise ValueError(f"expected two images (B, 1, *spatial), got {tuple(image.shape)} and {tuple(other.shape)}")
-    lines = [radon_projection(mass[:, 0], directions, num_bins) for mass in mass_of(image, other)]
-    return histogram_distance(*lines, power).mean(dim=1) / (num_bins - 1) ** power
+    mass, other_mass = (x[:, 0] for x in mass_of(image, other))
+    if power == 1:  # depends on the difference alone, and the projection is linear: one does
+        line = radon_projection(mass - other_mass, directions, num_bins)
+        distance = histogram_distance(line, torch.zeros_like(line))
+    else:
+        lines = [radon_projection(x, directions, num_bins) for x in (mass, other_mass)]
+        distance = histogram_distance(*lines, power)
+    return distance.mean(dim=1) / (num_bins - 1) ** power
 
 
 class RadonWassersteinLoss(nn.Module):
@@ -169,43 +175,42 @@ class _RadonProjection(torch.autograd.Function):
         voxels = ctx.like.flatten(1)
         lines = voxels.new_zeros(len(voxels), len(directions) * num_bins)
         for chosen, below, above in _bins(ctx.directions, ctx.like, num_bins):
-            first = slice(chosen.start * num_bins, chosen.stop * num_bins)
-            for number, values in enumerate(voxels):
-                line = lines[number, first]
+            index = below.flatten().long()
+            for line, values in zip(lines[:, chosen], voxels, strict=True):
                 upper = above * values
-                line.index_add_(0, below.flatten(), (values - upper).flatten())
-                line.index_add_(0, below.flatten() + 1, upper.flatten())
+                line.scatter_add_(0, index, (values - upper).flatten())
+                line[1:].scatter_add_(0, index, upper.flatten())
         return lines.unflatten(1, (len(directions), num_bins))
 
     @staticmethod
     @once_differentiable
     def backward(ctx, weight):
-        weight = weight.flatten(1)
         gradient = ctx.like.new_zeros(len(weight), ctx.like[0].numel())
         for chosen, below, above in _bins(ctx.directions, ctx.like, ctx.num_bins):
-            for number, line in enumerate(weight):
-                values = line[chosen.start * ctx.num_bins : chosen.stop * ctx.num_bins]
-                rises = values.diff(append=values[-1:])
-                gradient[number] += torch.addcmul(values[below], rises[below], above).sum(0)
+            index = below.flatten()
+            for total, line in zip(gradient, weight.flatten(1)[:, chosen], strict=True):
+                rises = line.diff(append=line[-1:])
+                starts, slopes = (x.index_select(0, index).view_as(above) for x in (line, rises))
+                total += starts.addcmul_(slopes, above).sum(0)
         return gradient.view_as(ctx.like), None, None
 
 
 def _bins(
     directions: torch.Tensor, image: torch.Tensor, num_bins: int
 ) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
-    """Per chunk of directions (k): bin below each voxel and share of the bin above it, both (k, voxels)."""
+    """Per chunk of k directions: its k · num_bins bins; bin below each voxel and share of the next, (k, voxels)."""
     axes = [torch.arange(size).to(image) - (size - 1) / 2 for size in image.shape[1:]]
     diagonal = sum((size - 1) ** 2 for size in image.shape[1:]) ** 0.5
     scale = (num_bins - 1) / max(diagonal, 1e-6)
     step = max(1, CHUNK.get(image.device.type, CHUNK["cuda"]) // image[0].numel())
     for start in range(0, len(directions), step):
-        chosen = slice(start, min(start + step, len(directions)))
+        stop = min(start + step, len(directions))
         position = torch.full((), (num_bins - 1) / 2).to(image)
         for axis, coordinate in enumerate(axes):
             shape = [-1] + [1] * len(axes)
             shape[axis + 1] = len(coordinate)
-            position = position + (scale * directions[chosen, axis, None] * coordinate).view(shape)
+            position = position + (scale * directions[start:stop, axis, None] * coordinate).view(shape)
         position = position.flatten(1)
         below = position.floor().clamp_(0, num_bins - 2)
-        offset = num_bins * torch.arange(len(position), device=image.device)[:, None]
-        yield chosen, below.long() + offset, position.sub_(below)
+        first = num_bins * torch.arange(stop - start, dtype=torch.int32, device=image.device)
+        yield slice(start * num_bins, stop * num_bins), below.int() + first[:, None], position.sub_(below)

@@ -41,10 +41,10 @@ class RegistrationLoss(nn.Module):
         ValueError: for a negative weight.
 
     Example:
-        >>> image = torch.rand(1, 2, 8, 8, 8)
-        >>> image[:, 1] = image[:, 0]
+        >>> image = torch.zeros(1, 2, 8, 8, 8)
+        >>> image[:, 1] = 3.0
         >>> RegistrationLoss(nn.MSELoss())(torch.zeros(1, 3, 8, 8, 8), image).item()
-        0.0
+        9.0
     """
 
     def __init__(self, dissimilarity: nn.Module, weight: float = 0.01):

@@ -64,7 +64,7 @@ def mutual_information(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tenso
 
 
 def mind_similarity(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
-    """Negative mean squared difference of descriptors: two (B, C, N) from :func:`~..transforms.mind.mind_ssc` → (B,)."""
+    """Negative mean squared difference of MIND-SSC descriptors: two (B, C, N) → (B,)."""
     return -(fixed - moving).square().mean(dim=(1, 2))
 
 
@@ -78,8 +78,8 @@ def search_displacement(image: torch.Tensor, similarity: str) -> torch.Tensor:
 
     Args:
         image: fixed and moving patch, (B, 2, *39), two or three spatial axes.
-        similarity: "ncc" (signed normalized cross-correlation), "mi" (mutual information of 16 bins) or "mind" (negative
-            distance of MIND-SSC descriptors).
+        similarity: "ncc" (signed normalized cross-correlation), "mi" (mutual information of 16 bins) or "mind"
+            (negative distance of MIND-SSC descriptors).
 
     Returns:
         (B, 5**D), larger is more similar, classes as in :func:`~..data.displacement_patches.class_offsets`.
