@@ -14,7 +14,6 @@ from .randomness import sample_generator
 OFFSETS = (-38, -19, 0, 19, 38)  # voxels per axis
 PATCH_EXTENT = 77  # voxels, of which every second is taken
 PATCH_SIZE = 39  # samples
-MARGIN = -31  # voxels: 45 of background, less half a patch (38), less the largest offset (38)
 
 
 def class_offsets(spatial_dims: int = 2) -> torch.Tensor:
@@ -47,14 +46,14 @@ class Sampling:
         spatial_dims: 2 (axial patches, 25 classes) or 3 (125 classes).
         affine_sd: standard deviation of the entries added to the identity of each patch's own 3-D affine, which acts
             on coordinates that run from −1 to 1 over the volume.
-        margin: voxels by which the range of centers exceeds the volume on every side (in-plane only in 2-D); the
-            default keeps the furthest patches of the grid just inside a border of 45 voxels of background.
+        margin: voxels by which the range of centers exceeds the volume on every side (in-plane only in 2-D). A narrow
+            range lets the place of one patch hint at the class, a wide one shows more background.
         blank: "fixed" or "moving" sets that patch to zero, for the control that must stay at chance.
     """
 
     spatial_dims: int = 2
     affine_sd: float = 0.05
-    margin: int = MARGIN
+    margin: int = 0
     blank: str = ""
 
     def __post_init__(self):

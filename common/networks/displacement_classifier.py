@@ -48,8 +48,8 @@ def displacement_head(spatial_dims: int = 2) -> nn.Sequential:
 class DisplacementClassifier(nn.Module):
     """Logits over the 5 × 5 displacements of the moving patch, C(G(fixed) ⊕ G(moving)).
 
-    Class 5·i + j stands for the offset (o_i, o_j) voxels with o = (−38, −19, 0, 19, 38), from the centre of the fixed
-    patch to the centre of the moving patch whose content is found in the fixed one's frame, tensor-axis order.
+    Class 5·i + j stands for the offset (o_i, o_j), o = (−38, −19, 0, 19, 38) voxels in tensor-axis order: the moving
+    patch shows what lies at that offset from the content of the fixed one, so u = −(o_i, o_j) registers the pair.
 
     Args:
         spatial_dims: 2 for the paper's 25 classes, 3 for 125 classes.

@@ -69,5 +69,5 @@ def test_gradient_reaches_both_heads(name, generator):
 
 
 def test_a_misspelt_name_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match="expected one of none, l1, swd.*got 'pemd_16'"):
+    with pytest.raises(ValueError, match=r"expected one of none, l1, swd.*got 'pemd_16'"):
         ClassifierDiscrepancy("pemd_16")

@@ -1,0 +1,185 @@
+"""Images of a small region, centered in a common box: the network's grid where world positions mean nothing."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, Transform
+from monai.utils import ensure_tuple_rep
+
+from ..fields.world import Grid, network_grid
+from ..fields.world_field import resample
+from .network_grid import NATIVE_SUFFIX, on_grid
+
+ALIGNMENT_KEY = "alignment"
+
+
+def padded_grid(image: MetaTensor, pad_mm: int) -> Grid:
+    """Cube of 1 mm voxels in RAS order around an image, centered by whole voxels.
+
+    Args:
+        image: (1, X, Y, Z) with its affine.
+        pad_mm: edge of the cube.
+
+    Returns:
+        The grid, ``pad_mm`` voxels along each axis.
+
+    Raises:
+        ValueError: where the image is larger than the cube; names its file.
+
+    Example:
+        >>> padded_grid(MetaTensor(torch.zeros(1, 5, 6, 7), affine=torch.eye(4)), 8).affine[:3, 3].tolist()
+        [-2.0, -1.0, -1.0]
+    """
+    own = network_grid(Grid.from_image(image), spacing=1.0)
+    if max(own.spatial_shape) > pad_mm:
+        name = image.meta.get("filename_or_obj", "image")
+        raise ValueError(f"{name}: expected at most pad_mm = {pad_mm} mm per axis, got {own.spatial_shape}")
+    return network_grid(own, spatial_shape=pad_mm)
+
+
+def region_grid(padded: Grid, box_mm: Sequence[int], spatial_shape: Sequence[int]) -> Grid:
+    """Box in the middle of a padded grid, divided into another number of voxels.
+
+    Args:
+        padded: from :func:`padded_grid`.
+        box_mm: edges of the box.
+        spatial_shape: voxels along them.
+
+    Returns:
+        The grid; outer faces of its voxels are the faces of the box.
+
+    Example:
+        >>> region_grid(Grid((64, 64, 64), torch.eye(4)), (44, 60, 46), (48, 48, 48)).spacing
+        (0.9166..., 1.25, 0.9583...)
+    """
+    box = network_grid(padded, spatial_shape=box_mm)
+    return network_grid(box, spacing=[size / count for size, count in zip(box_mm, spatial_shape, strict=True)])
+
+
+def contour_grid(label: MetaTensor, padded: Grid, margin_mm: int, spatial_shape: Sequence[int]) -> Grid:
+    """Bounding box of a label with a margin, divided into a number of voxels: another box for every image.
+
+    Args:
+        label: (1, X, Y, Z), 0 is background.
+        padded: from :func:`padded_grid`.
+        margin_mm: left around the label.
+        spatial_shape: voxels along the edges of the box.
+
+    Returns:
+        The grid.
+
+    Raises:
+        ValueError: where the label is empty; names its file.
+    """
+    inside = resample(label, Grid.from_image(label), padded, mode="nearest")[0].nonzero()
+    if not len(inside):
+        raise ValueError(f"{label.meta.get('filename_or_obj', 'label')}: expected a label to crop to, got none")
+    first, last = inside.amin(0) - margin_mm, inside.amax(0) + margin_mm
+    affine = padded.affine.clone()
+    affine[:3, 3] = padded.voxel_to_world(first)
+    size = (last - first + 1).tolist()
+    return network_grid(Grid(size, affine), [edge / count for edge, count in zip(size, spatial_shape, strict=True)])
+
+
+class ToCenteredRegiond(MapTransform):
+    """Put each image on a grid of its own, a box about its center, and take these grids for one and the same.
+
+    Region crops share a center, not a world frame. So the boxes of the images, not their world positions, are laid on
+    each other: results carry the affine of the first key's box, and ``alignment`` tells how the second key's box lies
+    to it. The image under key ``k`` moves to ``k_native``. A label goes with its image: ``fixed`` and ``fixed_label``,
+    ``image`` and ``label``.
+
+    Args:
+        keys: images, MetaTensors (1, X, Y, Z) with an affine; the fixed one first.
+        pad_mm: no image may be larger.
+        box_mm: edges of the box in the middle of the padded image.
+        spatial_shape: voxels along them.
+        background: value outside an image; None repeats its border voxels.
+        contour_margin_mm: −1 for the fixed box; else the box follows each image's own label, at this distance, as in
+            the paper. That uses the labels of the images to be registered.
+
+    Raises:
+        ValueError: for a label of another shape than its image, an image larger than the pad; names the file.
+
+    Example:
+        >>> item = {"image": MetaTensor(torch.ones(1, 35, 50, 36), affine=torch.eye(4))}
+        >>> ToCenteredRegiond("image")(item)["image"].shape
+        torch.Size([1, 48, 48, 48])
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        pad_mm: int = 64,
+        box_mm: Sequence[int] = (44, 60, 46),
+        spatial_shape: int | Sequence[int] = 48,
+        background: float | None = 0.0,
+        contour_margin_mm: int = -1,
+    ):
+        super().__init__(keys)
+        self.pad_mm, self.box_mm = pad_mm, tuple(box_mm)
+        self.spatial_shape = ensure_tuple_rep(spatial_shape, 3)
+        self.background, self.contour_margin_mm = background, contour_margin_mm
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with images and labels on the common grid, their originals and the alignment."""
+        item = dict(data)
+        grids = [self._grid(item, key) for key in self.keys]
+        for key, grid in zip(self.keys, grids, strict=True):
+            for name, mode, background in ((key, "bilinear", self.background), (_label_key(key), "nearest", 0.0)):
+                if name in item:
+                    native = item[name]
+                    region = resample(native, Grid.from_image(native), grid, mode, background)
+                    item[name], item[f"{name}{NATIVE_SUFFIX}"] = on_grid(region, grids[0], like=native), native
+        if len(grids) > 1:
+            item[ALIGNMENT_KEY] = grids[1].affine @ torch.linalg.inv(grids[0].affine)
+        return item
+
+    def _grid(self, item: Mapping[Hashable, Any], key: Hashable) -> Grid:
+        image, label = item[key], item.get(_label_key(key))
+        padded = padded_grid(image, self.pad_mm)
+        if label is not None and label.shape != image.shape:
+            name = label.meta.get("filename_or_obj", _label_key(key))
+            raise ValueError(f"{name}: expected the shape of its image, {tuple(image.shape)}, got {tuple(label.shape)}")
+        if self.contour_margin_mm < 0:
+            return region_grid(padded, self.box_mm, self.spatial_shape)
+        if label is None:
+            raise ValueError(f"expected {_label_key(key)!r} for contour_margin_mm = {self.contour_margin_mm}, got none")
+        return contour_grid(label, padded, self.contour_margin_mm, self.spatial_shape)
+
+
+class AddAlignmentd(Transform):
+    """Add to a field what :class:`ToCenteredRegiond` did to the moving image: u(p) ← A (p + u(p)) − p.
+
+    Args:
+        field_key: (3, X, Y, Z), RAS mm, a MetaTensor with the affine of its grid.
+
+    Example:
+        >>> affine = torch.eye(4, dtype=torch.float64)
+        >>> affine[0, 3] = 2.0
+        >>> item = {"field_mm": MetaTensor(torch.ones(3, 2, 2, 2), affine=torch.eye(4)), "alignment": affine}
+        >>> AddAlignmentd()(item)["field_mm"][:, 0, 0, 0].tolist()
+        [3.0, 1.0, 1.0]
+    """
+
+    def __init__(self, field_key: str = "field_mm"):
+        super().__init__()
+        self.field_key = field_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with the whole field."""
+        item = dict(data)
+        field = item[self.field_key]
+        grid, alignment = Grid.from_image(field), torch.as_tensor(item[ALIGNMENT_KEY]).double().cpu()
+        voxels = torch.stack(torch.meshgrid([torch.arange(size) for size in grid.spatial_shape], indexing="ij"), -1)
+        points = grid.voxel_to_world(voxels)
+        moved = (points + field.as_tensor().cpu().movedim(0, -1)) @ alignment[:3, :3].T + alignment[:3, 3]
+        item[self.field_key] = on_grid((moved - points).movedim(-1, 0).to(field.as_tensor()), grid, like=field)
+        return item
+
+
+def _label_key(key: Hashable) -> str:
+    return "label" if key == "image" else f"{key}_label"
