@@ -119,8 +119,10 @@ def patch_coordinates(draws: PairDraws, shapes: torch.Tensor, sampling: Sampling
 
 def read_patches(volume: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
     """Intensities of a volume (1, X, Y, Z) at voxel coordinates: (N, *39, 3) → (N, *39), 0 beyond the border."""
-    points = coordinates.reshape(1, -1, 1, 1, 3).movedim(-1, 1)
-    return sample(volume[None], points, padding_mode="zeros").reshape(coordinates.shape[:-1])
+    num_patches = coordinates.shape[0]
+    points = coordinates.reshape(num_patches, -1, 1, 1, 3).movedim(-1, 1)
+    shared = volume.expand(num_patches, *volume.shape)  # a batch, because torch samples batch items in parallel
+    return sample(shared, points, padding_mode="zeros").reshape(coordinates.shape[:-1])
 
 
 class PatchSource:
@@ -138,12 +140,15 @@ class PatchSource:
         self.statistics = [volume_statistics(volume) for volume in self.volumes]
         self.normalization = normalization
 
+    def normalize(self, subject: int, patches: torch.Tensor) -> torch.Tensor:
+        """Normalize patches (N, *39) of one subject's intensities."""
+        if self.normalization == "patch":
+            return normalize_patch(patches)
+        return normalize_volume(patches, *self.statistics[subject])
+
     def read(self, subject: int, coordinates: torch.Tensor) -> torch.Tensor:
         """Patches of one subject at voxel coordinates: (N, *39, 3) → (N, *39), background beyond the border."""
-        values = read_patches(self.volumes[subject], coordinates)
-        if self.normalization == "patch":
-            return normalize_patch(values)
-        return normalize_volume(values, *self.statistics[subject])
+        return self.normalize(subject, read_patches(self.volumes[subject], coordinates))
 
 
 class PatchPairDataset(Dataset):
