@@ -1,6 +1,6 @@
 """Seconds per training epoch of a bundle, and the share of them spent waiting for data.
 
-    python scripts/time_epoch.py mcd_pemd --dataset_dir data/MultiContrastBrain --paper_warmup_epochs 0
+python scripts/time_epoch.py mcd_pemd --dataset_dir data/MultiContrastBrain --warmup_epochs 0
 """
 
 import tempfile

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+collect_ignore = ["bundles/stranger.py"]  # a program that forbids the import of common to its process
+
 
 def pytest_configure(config):
     torch.set_num_threads(2)

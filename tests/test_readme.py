@@ -14,7 +14,8 @@ from monai.bundle import ConfigParser
 from monai.bundle import run as bundle_run
 
 ROOT = Path(__file__).parents[1]
-READMES = [path for path in [ROOT / "README.md", *sorted(ROOT.glob("bundles/*/docs/README.md"))] if path.is_file()]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("bundles/*/docs/README.md"))]
+READMES = [path for path in PAGES if path.is_file()]
 WORKFLOW_FLAGS = {"workflow_type", "workflow_name", "properties_path"}
 RUN_FLAGS = {name for name in inspect.signature(bundle_run).parameters if name != "override"} | WORKFLOW_FLAGS
 

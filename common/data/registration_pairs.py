@@ -7,8 +7,10 @@ import torch
 from torch.utils.data import Dataset
 
 from .decathlon import decathlon_subjects, decathlon_val_pairs
+from .inference_pairs import inference_pairs
 from .pairs import random_pairs
 from .randomness import sample_generator
+from .sample_folder import write_sample_population
 from .sample_population import sample_subjects
 
 NUM_SAMPLE_SUBJECTS = {"fit": 6, "tune": 3, "val": 3}
@@ -99,3 +101,25 @@ class RandomPairs(Dataset):
         chosen = torch.randperm(len(self.data), generator=generator)[:2].tolist()
         fixed, moving = (torch.as_tensor(self.data[number]["image"]) for number in chosen)
         return {"image": torch.cat([fixed, moving])}
+
+
+def region_inference_pairs(
+    fixed: str = "", moving: str = "", dataset_dir: str = "", output_dir: str = "."
+) -> list[dict]:
+    """Pairs to register, as :func:`~.inference_pairs.inference_pairs`; the sample pair is one of hippocampus regions.
+
+    Args:
+        fixed: NIfTI file that stays in place; needs ``moving``.
+        moving: NIfTI file that is brought onto it.
+        dataset_dir: JSON list of pairs; not together with ``fixed``.
+        output_dir: where a sample pair is written when nothing else is given.
+
+    Returns:
+        Dictionaries with ``fixed``, ``moving`` and what else a list gives.
+    """
+    if not (fixed or moving or dataset_dir):
+        folder = Path(output_dir) / "sample"
+        if not folder.exists():
+            write_sample_population(folder, num_subjects=2, contrasts=("T1",), region="hippocampus")
+        fixed, moving = (str(folder / name / "T1.nii.gz") for name in ("sample00", "sample01"))
+    return inference_pairs(fixed, moving, dataset_dir, output_dir)

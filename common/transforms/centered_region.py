@@ -12,6 +12,7 @@ from monai.utils import ensure_tuple_rep
 from ..fields.world import Grid, network_grid
 from ..fields.world_field import resample
 from .network_grid import NATIVE_SUFFIX, on_grid
+from .zscore import z_score
 
 ALIGNMENT_KEY = "alignment"
 
@@ -89,23 +90,23 @@ class ToCenteredRegiond(MapTransform):
 
     Region crops share a center, not a world frame. So the boxes of the images, not their world positions, are laid on
     each other: results carry the affine of the first key's box, and ``alignment`` tells how the second key's box lies
-    to it. The image under key ``k`` moves to ``k_native``. A label goes with its image: ``fixed`` and ``fixed_label``,
-    ``image`` and ``label``.
+    to it. Intensities become z-scores of the whole image before it is padded. The untouched image under key ``k`` moves
+    to ``k_native``. A label goes with its image: ``fixed`` and ``fixed_label``, ``image`` and ``label``.
 
     Args:
         keys: images, MetaTensors (1, X, Y, Z) with an affine; the fixed one first.
         pad_mm: no image may be larger.
         box_mm: edges of the box in the middle of the padded image.
         spatial_shape: voxels along them.
-        background: value outside an image; None repeats its border voxels.
+        background: z-score outside an image; None repeats its border voxels.
         contour_margin_mm: −1 for the fixed box; else the box follows each image's own label, at this distance, as in
             the paper. That uses the labels of the images to be registered.
 
     Raises:
-        ValueError: for a label of another shape than its image, an image larger than the pad; names the file.
+        ValueError: for a constant image, one larger than the pad, a label not shaped as its image; names the file.
 
     Example:
-        >>> item = {"image": MetaTensor(torch.ones(1, 35, 50, 36), affine=torch.eye(4))}
+        >>> item = {"image": MetaTensor(torch.rand(1, 35, 50, 36), affine=torch.eye(4))}
         >>> ToCenteredRegiond("image")(item)["image"].shape
         torch.Size([1, 48, 48, 48])
     """
@@ -129,11 +130,13 @@ class ToCenteredRegiond(MapTransform):
         item = dict(data)
         grids = [self._grid(item, key) for key in self.keys]
         for key, grid in zip(self.keys, grids, strict=True):
-            for name, mode, background in ((key, "bilinear", self.background), (_label_key(key), "nearest", 0.0)):
-                if name in item:
-                    native = item[name]
-                    region = resample(native, Grid.from_image(native), grid, mode, background)
-                    item[name], item[f"{name}{NATIVE_SUFFIX}"] = on_grid(region, grids[0], like=native), native
+            native, label_key = item[key], _label_key(key)
+            region = resample(z_score(native), Grid.from_image(native), grid, background=self.background)
+            item[key], item[f"{key}{NATIVE_SUFFIX}"] = on_grid(region, grids[0], like=native), native
+            if label_key in item:
+                native = item[label_key]
+                region = resample(native, Grid.from_image(native), grid, mode="nearest")
+                item[label_key], item[f"{label_key}{NATIVE_SUFFIX}"] = on_grid(region, grids[0], like=native), native
         if len(grids) > 1:
             item[ALIGNMENT_KEY] = grids[1].affine @ torch.linalg.inv(grids[0].affine)
         return item

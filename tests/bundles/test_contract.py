@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from pydoc import locate
 
+import ignite.distributed as idist
 import nibabel
 import numpy as np
 import pytest
@@ -106,7 +107,8 @@ def single_process_group(monkeypatch):
         monkeypatch.setenv(name, value)
     yield
     if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+        idist.sync()
+        idist.finalize()  # destroys the group, and ignite forgets it
 
 
 @pytest.fixture

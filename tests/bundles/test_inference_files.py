@@ -41,12 +41,12 @@ def registered(tmp_path_factory):
         if bundle not in done:
             folder = tmp_path_factory.mktemp(bundle.name)
             write_blobs(
-                folder / "fixed.nii.gz", (60, 50, 30), oblique_affine([2, 2.2, 3], [20, 10], [-1, 1, 1], [9, -4, 7]), 0
+                folder / "fixed.nii.gz", (30, 25, 20), oblique_affine([2, 2.2, 3], [20, 10], [-1, 1, 1], [9, -4, 7]), 0
             )
             write_blobs(
                 folder / "moving.nii.gz",
-                (44, 70, 52),
-                oblique_affine([3, 2, 2], [-15, 5], [1, 1, -1], [-60, -50, 80]),
+                (20, 30, 28),
+                oblique_affine([3, 2, 2], [-15, 5], [1, 1, -1], [-26, -20, 50]),
                 1,
             )
             workflow = ConfigWorkflow(

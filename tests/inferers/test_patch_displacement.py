@@ -1,18 +1,19 @@
 import pytest
 import torch
 
-from common.data.displacement_patches import class_offsets
+from common.data.displacement_patches import class_offsets, patch_lattice, read_patches
 from common.inferers.patch_displacement import (
     PatchDisplacementInferer,
     confidence,
     control_points,
     expected_displacement,
+    sliding_patches,
     smooth_by_confidence,
 )
 
 
-def certain(label, count):
-    return 100 * torch.nn.functional.one_hot(torch.full((count,), label), 25).float()
+def certain(label, count, num_classes=25):
+    return 100 * torch.nn.functional.one_hot(torch.full((count,), label), num_classes).float()
 
 
 def test_field_has_the_grid_of_the_image_and_no_component_across_slices():
@@ -28,6 +29,34 @@ def test_a_network_certain_of_one_class_gives_its_constant_field(label):
     ddf = PatchDisplacementInferer()(image, lambda patches: certain(label, len(patches)))
     expected = -class_offsets()[label].view(2, 1, 1, 1).expand(2, 50, 40, 8)
     torch.testing.assert_close(ddf[0, :2], expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("label", [0, 38, 124])
+def test_patches_in_space_give_a_field_with_three_components(label):
+    image = torch.rand(1, 2, 40, 38, 36) + 0.1
+    inferer = PatchDisplacementInferer(spatial_dims=3, stride_voxels=36, batch_size=4)
+    ddf = inferer(image, lambda patches: certain(label, len(patches), 125))
+    expected = -class_offsets(3)[label].view(1, 3, 1, 1, 1).expand(1, 3, 40, 38, 36)
+    torch.testing.assert_close(ddf, expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_sliding_patches_are_those_read_at_their_coordinates(spatial_dims, generator):
+    volume = torch.rand(1, 50, 45, 40, generator=generator)
+    center = torch.tensor([[10, 3, 38], [49, 44, 0]])
+    lattice = patch_lattice(spatial_dims)
+    expected = read_patches(volume, center.view(2, *[1] * spatial_dims, 3) + lattice)
+    patches = sliding_patches(volume, spatial_dims)[center.unbind(dim=1)]
+    torch.testing.assert_close(patches, expected, atol=1e-4, rtol=0)
+
+
+def test_background_gets_no_vote_and_no_network_call():
+    image = torch.zeros(1, 2, 120, 40, 4)
+    image[:, :, :20] = torch.rand(1, 2, 20, 40, 4) + 0.1
+    seen = []
+    PatchDisplacementInferer(stride_voxels=10)(image, lambda patches: seen.append(patches) or certain(0, len(patches)))
+    assert (torch.cat(seen)[:, 0].flatten(1).std(dim=1) > 0).all()
+    assert sum(map(len, seen)) < 8 * 5 * 2  # control points up to 60 of 119 voxels along the first axis
 
 
 def test_the_field_registers_a_patch_pair_of_the_training_data():
@@ -70,3 +99,8 @@ def test_smoothing_keeps_a_constant_and_ignores_what_has_no_weight(generator):
     displacement = torch.where(weight > 0, 5.0, 1e6)
     smooth = smooth_by_confidence(displacement, weight, [1.5, 1.5, 1.5])
     torch.testing.assert_close(smooth, torch.full_like(smooth, 5.0), atol=1e-3, rtol=0)
+
+
+def test_another_number_of_dimensions_is_refused():
+    with pytest.raises(ValueError, match="spatial_dims: expected 2 or 3, got 4"):
+        PatchDisplacementInferer(spatial_dims=4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from monai.networks.layers import GaussianFilter
 
-from common.data.displacement_patches import PatchSource, class_offsets, patch_lattice
+from common.data.displacement_patches import PatchSource, Sampling, class_offsets, patch_lattice
 from common.data.patch_domains import DirectionPairs, Domains, contrast_volumes
 from common.data.splits import select_subjects
 from common.metrics.displacement_classification import accuracy
@@ -74,7 +74,9 @@ def test_module_is_the_function(generator):
 @pytest.mark.parametrize(("similarity", "low", "high"), [("ncc", 0.1, 0.3), ("mi", 0.25, 0.45), ("mind", 0.45, 0.65)])
 def test_accuracy_across_the_contrasts_of_held_out_heads(similarity, low, high, registration_data):
     subjects = contrast_volumes(str(registration_data / "MultiContrastBrain"), ["T1", "T2"])
-    pairs = DirectionPairs(select_subjects(subjects, ["ms26", "lgg6692"]), Domains(), 150).parts[3]
+    pairs = DirectionPairs(
+        select_subjects(subjects, ["ms26", "lgg6692"]), Domains(), 150, sampling=Sampling(margin=-31)
+    ).parts[3]
     items = pairs.__getitems__(range(150))
     scores = search_displacement(torch.stack([item["image"] for item in items]), similarity)
     assert low < accuracy(scores, torch.tensor([item["label"] for item in items])) < high

@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from common.metrics.overlap import label_of, one_hot_label, overlap_scores
+
+
+def cubes(shift):
+    label = torch.zeros(1, 12, 12, 12)
+    label[0, 2:6, 2:6, 2:6] = 1
+    label[0, 7:10, 7:10, 7:10] = 2
+    return label, label.roll(shift, dims=1)
+
+
+def test_one_hot_and_back_is_the_label():
+    label = cubes(0)[0]
+    assert torch.equal(label_of(one_hot_label(label, 2)), label)
+
+
+def test_equal_labels_score_one_and_zero():
+    label, same = cubes(0)
+    scores = overlap_scores(label, same, (1, 1, 1), 2)
+    assert scores["dice"] == scores["dice_1"] == scores["dice_2"] == 1
+    assert scores["hd95_mm"] == 0
+
+
+def test_shift_by_one_voxel_scores_as_computed_by_hand():
+    scores = overlap_scores(*cubes(1), (2.0, 1.0, 1.0), 2)
+    assert scores["dice_1"] == pytest.approx(3 / 4)
+    assert scores["dice_2"] == pytest.approx(2 / 3)
+    assert scores["dice"] == pytest.approx((3 / 4 + 2 / 3) / 2)
+    assert scores["hd95_mm_1"] == pytest.approx(2.0)
+
+
+def test_means_leave_a_missing_structure_out():
+    label, fixed = cubes(0)
+    fixed[fixed == 2] = 0
+    scores = overlap_scores(label, fixed, (1, 1, 1), 2)
+    assert scores["dice"] == scores["dice_1"] == 1
+    assert scores["dice_2"] != scores["dice_2"]
+
+
+def test_unexpected_label_is_refused():
+    with pytest.raises(ValueError, match="expected labels from 0 to 2, got 0 to 3"):
+        one_hot_label(torch.tensor([[[[0.0, 3.0]]]]), 2)

@@ -1,0 +1,111 @@
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from common.fields.world import Grid
+from common.fields.world_field import warp_moving
+from common.transforms.centered_region import (
+    AddAlignmentd,
+    ToCenteredRegiond,
+    contour_grid,
+    padded_grid,
+    region_grid,
+)
+from common.transforms.field_output import DdfToFixedGridd
+
+
+def volume(*spatial_shape, affine=None, seed=0):
+    affine = torch.eye(4, dtype=torch.float64) if affine is None else affine
+    values = torch.rand(1, *spatial_shape, generator=torch.Generator().manual_seed(seed))
+    return MetaTensor(values, affine=affine, meta={"filename_or_obj": "some.nii.gz"})
+
+
+def affine_of(spacing, origin):
+    affine = torch.diag(torch.tensor([*spacing, 1.0], dtype=torch.float64))
+    affine[:3, 3] = torch.tensor(origin, dtype=torch.float64)
+    return affine
+
+
+def test_box_of_48_voxels_has_the_documented_spacing():
+    grid = region_grid(padded_grid(volume(35, 50, 36), 64), (44, 60, 46), (48, 48, 48))
+    assert grid.spatial_shape == (48, 48, 48)
+    assert grid.spacing == pytest.approx((44 / 48, 60 / 48, 46 / 48))
+
+
+@pytest.mark.parametrize("origin", [(0, 0, 0), (30, -20, 7)])
+def test_box_keeps_the_center_of_the_image_to_half_a_voxel(origin):
+    image = volume(35, 50, 36, affine=affine_of((1, 1, 1), origin))
+    grid = region_grid(padded_grid(image, 64), (44, 60, 46), (48, 48, 48))
+    center = grid.voxel_to_world(torch.full((3,), 23.5))
+    expected = torch.tensor([17.0, 24.5, 17.5]) + torch.tensor(origin)
+    assert (center - expected).abs().max() <= 0.5 + 1e-9
+
+
+def test_images_are_normalized_labels_and_originals_are_not():
+    item = {"fixed": volume(35, 50, 36), "moving": volume(33, 44, 30, seed=1)}
+    item |= {f"{key}_label": (item[key] > 0.5).float() for key in ("fixed", "moving")}
+    out = ToCenteredRegiond(["fixed", "moving"])(item)
+    assert torch.equal(out["moving_native"], item["moving"])
+    assert sorted(out["fixed_label"].unique().tolist()) == [0, 1]
+    assert out["fixed"].min() < -1
+    assert torch.equal(out["fixed"].affine, out["moving"].affine)
+
+
+@pytest.mark.parametrize("moving_affine", [affine_of((1, 1, 1), (80, -30, 5)), affine_of((-2, 1, 1), (9, 0, 0))])
+def test_way_back_lays_the_centers_on_each_other(moving_affine):
+    item = {"fixed": volume(34, 50, 36), "moving": volume(16, 40, 30, seed=1, affine=moving_affine)}
+    out = ToCenteredRegiond(["fixed", "moving"])(item) | {"pred": torch.zeros(3, 48, 48, 48)}
+    field = AddAlignmentd()(DdfToFixedGridd()(out))["field_mm"]
+    fixed, moving = Grid.from_image(item["fixed"]), Grid.from_image(item["moving"])
+    end = moving.world_to_voxel(fixed.voxel_to_world(torch.tensor([17, 25, 18])) + field[:, 17, 25, 18].double())
+    assert (end - (torch.tensor(moving.spatial_shape) - 1) / 2).abs().max() <= 1.0
+
+
+def test_shift_on_the_network_grid_is_the_same_shift_in_the_world():
+    item = {"fixed": volume(36, 50, 36), "moving": volume(36, 50, 36, affine=affine_of((1, 1, 1), (5, 6, 7)))}
+    ddf = torch.zeros(3, 48, 48, 48)
+    ddf[1] = 2.0  # voxels of 1.25 mm
+    out = ToCenteredRegiond(["fixed", "moving"])(item) | {"pred": ddf}
+    field = AddAlignmentd()(DdfToFixedGridd()(out))["field_mm"]
+    expected = torch.tensor([5.0, 6 + 2.5, 7]).view(3, 1, 1, 1).expand_as(field)
+    torch.testing.assert_close(field.as_tensor(), expected)
+
+
+def test_field_of_an_image_with_itself_elsewhere_warps_it_exactly():
+    fixed = volume(35, 50, 36)
+    moving = MetaTensor(fixed.as_tensor(), affine=affine_of((1, 1, 1), (-40, 3, 2)))
+    out = ToCenteredRegiond(["fixed", "moving"])({"fixed": fixed, "moving": moving})
+    out = AddAlignmentd()(DdfToFixedGridd()(out | {"pred": torch.zeros(3, 48, 48, 48)}))
+    warped = warp_moving(moving, Grid.from_image(moving), out["field_mm"], Grid.from_image(fixed))
+    torch.testing.assert_close(warped, fixed.as_tensor(), atol=1e-4, rtol=0)
+
+
+def test_contour_box_is_the_label_with_its_margin():
+    label = MetaTensor(torch.zeros(1, 30, 30, 30), affine=torch.eye(4))
+    label[0, 5:15, 8:12, 20:28] = 2
+    grid = contour_grid(label, padded_grid(label, 64), 2, (14, 16, 24))
+    assert grid.spacing == pytest.approx((1.0, 0.5, 0.5))
+    assert grid.affine[0, 3].item() == pytest.approx(3.0)
+
+
+def test_label_of_another_shape_is_refused():
+    item = {"image": volume(35, 50, 36), "label": volume(35, 50, 35)}
+    with pytest.raises(ValueError, match=r"some\.nii\.gz: expected the shape of its image"):
+        ToCenteredRegiond("image")(item)
+
+
+def test_image_larger_than_the_pad_is_refused():
+    with pytest.raises(ValueError, match=r"some\.nii\.gz: expected at most pad_mm = 64 mm per axis"):
+        ToCenteredRegiond("image")({"image": volume(65, 20, 20)})
+
+
+def test_constant_image_is_refused():
+    image = volume(35, 50, 36)
+    image[:] = 4.0
+    with pytest.raises(ValueError, match=r"some\.nii\.gz: expected an image with some contrast, got 4 everywhere"):
+        ToCenteredRegiond("image")({"image": image})
+
+
+def test_contour_crop_without_a_label_is_refused():
+    with pytest.raises(ValueError, match="expected 'label' for contour_margin_mm = 3, got none"):
+        ToCenteredRegiond("image", contour_margin_mm=3)({"image": volume(35, 50, 36)})
