@@ -25,6 +25,7 @@ from common.fields.warp import warp
 from common.handlers.atomic import write_json
 from common.inferers.patch_displacement import PatchDisplacementInferer
 from common.networks.displacement_classifier import DisplacementClassifier
+from common.transforms.background import subtract_background
 
 BORDER_VOXELS = 32  # added on every side along the axes that move, so that no content leaves the grid
 STEP_VOXELS = 4  # grid on which the velocity is drawn and integrated
@@ -91,7 +92,8 @@ def moved_pair(subject: Mapping, contrasts: Sequence[str], seed: int, length_mm:
         {"image": (1, 2, X, Y, Z), "ddf": (1, 3, X, Y, Z), "brain": (1, 1, X, Y, Z), "spacing": (3, 1, 1, 1) mm}.
     """
     border = (0, 0) * (3 - num_axes) + (BORDER_VOXELS,) * (2 * num_axes)
-    fixed, moving = (functional.pad(subject[contrast].as_tensor()[None], border) for contrast in contrasts)
+    volumes = [subtract_background(subject[contrast].as_tensor())[None] for contrast in contrasts]
+    fixed, moving = (functional.pad(volume, border) for volume in volumes)
     spacing = subject[contrasts[0]].affine[:3, :3].norm(dim=0).float()
     brain = fixed != 0
     ddf, inverse = known_field(brain, seed, length_mm / spacing[:num_axes].mean().item(), num_axes)

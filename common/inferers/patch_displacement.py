@@ -12,6 +12,7 @@ from torch.nn import functional
 from ..data.displacement_patches import PATCH_EXTENT, PatchSource, class_offsets
 from ..fields.compose import compose
 from ..fields.warp import warp
+from ..transforms.background import subtract_background
 
 MIN_CONTENT = 0.05  # share of a patch; control points with less of the fixed image get no vote
 
@@ -127,7 +128,7 @@ class PatchDisplacementInferer(Inferer):
         return torch.stack([self._register(image, network) for image in images])
 
     def _register(self, image: torch.Tensor, network: Callable) -> torch.Tensor:
-        fixed, moving = image[:1], image[1:]
+        fixed, moving = (subtract_background(volume) for volume in image.split(1))
         ddf = self._estimate(fixed, moving, network)
         for _ in range(self.num_passes - 1):
             update = self._estimate(fixed, warp(moving[None], ddf[None], padding_mode="zeros")[0], network)
