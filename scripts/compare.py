@@ -12,11 +12,11 @@ from pathlib import Path
 import fire
 import torch
 
+from common.atomic import write_json
 from common.comparison.bundle_tool import BundleTool
 from common.comparison.region_pair import RegionPair
 from common.comparison.tools import PACKAGES, TOOLS
 from common.data.decathlon import decathlon_val_pairs
-from common.handlers.atomic import write_json
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 

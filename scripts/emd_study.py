@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from monai.utils import optional_import
 
-from common.handlers.atomic import write_json
+from common.atomic import write_json
 from common.losses.classifier_discrepancy import sliced_wasserstein_discrepancy
 from common.losses.diffusion_distance import diffusion_distance
 from common.losses.exact_emd import exact_emd, ground_distance

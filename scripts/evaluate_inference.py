@@ -16,13 +16,13 @@ import torch
 from monai.networks.layers import GaussianFilter
 from torch.nn import functional
 
+from common.atomic import write_json
 from common.data.patch_domains import contrast_volumes
 from common.data.splits import select_subjects
 from common.fields.integrate import integrate
 from common.fields.jacobian import folding_fraction
 from common.fields.resize import resize
 from common.fields.warp import warp
-from common.handlers.atomic import write_json
 from common.inferers.patch_displacement import PatchDisplacementInferer
 from common.networks.displacement_classifier import DisplacementClassifier
 from common.transforms.background import subtract_background

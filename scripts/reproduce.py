@@ -20,7 +20,7 @@ from typing import Any
 
 import fire
 
-from common.handlers.atomic import write_json
+from common.atomic import write_json
 from common.handlers.resume import CHECKPOINT_NAME
 from common.results.cells import Cell, all_cells, read_result, read_table
 from common.results.lock import exclusive

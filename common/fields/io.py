@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from nibabel.filebasedimages import ImageFileError
 
-from ..handlers.atomic import write_atomically
+from ..atomic import write_atomically
 from .world import Grid
 
 NIFTI_VECTOR_INTENT = 1007

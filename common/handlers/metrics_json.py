@@ -6,8 +6,8 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from ..atomic import write_json
 from ..data.ordered import process_rank
-from .atomic import write_json
 
 
 class MetricsJson:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
+from ..atomic import plain, write_atomically
 from ..data.ordered import process_count, process_rank
-from .atomic import plain, write_atomically
 from .random_state import random_state, set_random_state
 
 CHECKPOINT_NAME = "training.pt"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from ..handlers.atomic import write_atomically
+from ..atomic import write_atomically
 
 _FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE = 0o100644 << 16

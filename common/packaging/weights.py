@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from ..handlers.atomic import write_atomically
+from ..atomic import write_atomically
 from .contents import read_config, write_config
 from .error import PackageError
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..handlers.atomic import write_json
+from ..atomic import write_json
 
 _POLL_SECONDS = 0.2
 _NOTE_SECONDS = 5.0

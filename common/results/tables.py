@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..handlers.atomic import write_atomically
+from ..atomic import write_atomically
 
 NOT_RUN = "not run"
 

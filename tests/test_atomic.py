@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.handlers.atomic import plain, write_atomically, write_json
+from common.atomic import plain, write_atomically, write_json
 
 
 def test_floats_keep_full_precision(tmp_path):
