@@ -1,0 +1,107 @@
+import pytest
+import torch
+
+from common.fields.jacobian import folding_fraction
+from common.fields.warp import warp
+from common.losses.registration import diffusion
+from common.solvers.instance import control_shape, optimize_field, spline_upsample
+
+
+def blobs(size=20):
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(1, 1, size, size, size, generator=generator)
+    for _ in range(12):
+        noise = torch.nn.functional.avg_pool3d(noise, 3, 1, 1)
+    return noise / noise.std()
+
+
+def registration_loss(fixed, moving, weight=0.3):
+    return lambda ddf: (warp(moving, ddf) - fixed).square().mean() + weight * diffusion(ddf)
+
+
+@pytest.mark.parametrize("velocity", [False, True])
+@pytest.mark.parametrize("spacing", [1, 3])
+def test_a_shifted_image_is_found_again(velocity, spacing):
+    moving = blobs()
+    shift = torch.tensor([1.0, -1.5, 0.5]).view(1, 3, 1, 1, 1).expand(1, 3, 20, 20, 20)
+    fixed = warp(moving, shift)
+    found = optimize_field(
+        torch.zeros(1, 3, 20, 20, 20),
+        registration_loss(fixed, moving),
+        num_iterations=80,
+        learning_rate=0.1,
+        control_spacing=spacing,
+        velocity=velocity,
+    )
+    assert (found - shift)[..., 5:-5, 5:-5, 5:-5].abs().mean() < 0.3
+
+
+def test_no_iteration_returns_the_initial_field():
+    ddf = torch.randn(1, 3, 4, 5, 6)
+    assert torch.equal(optimize_field(ddf, lambda u: u.sum(), num_iterations=0, learning_rate=1.0), ddf)
+
+
+def test_constant_coefficients_give_a_constant_field_on_any_grid():
+    field = spline_upsample(torch.full((1, 3, 4, 5, 6), 1.5), [9, 7, 20])
+    assert torch.allclose(field, torch.full((1, 3, 9, 7, 20), 1.5))
+
+
+def test_upsampling_is_a_b_spline_at_the_control_points():
+    control = torch.zeros(1, 2, 5, 5)
+    control[:, :, 2, 2] = 1.0
+    field = spline_upsample(control, [9, 9])
+    assert field[0, 0, 4, 4] == pytest.approx(16 / 36)
+    assert field[0, 0, 2, 4] == pytest.approx(4 / 36)
+
+
+def test_control_points_are_no_farther_apart_than_asked():
+    for size in range(2, 40):
+        assert (size - 1) / (control_shape([size], 4)[0] - 1) <= 4
+
+
+def test_a_velocity_does_not_fold_where_a_displacement_does():
+    target = 3.0 * torch.randn(1, 3, 12, 12, 12, generator=torch.Generator().manual_seed(0))
+
+    def loss(ddf):
+        return (ddf - target).square().mean()
+
+    options = {"num_iterations": 60, "learning_rate": 0.3, "control_spacing": 3}
+    zero = torch.zeros(1, 3, 12, 12, 12)
+    folds = [folding_fraction(optimize_field(zero, loss, velocity=v, **options)).item() for v in (False, True)]
+    assert folds[0] > 0
+    assert folds[1] < folds[0] / 10
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_gradients_are_found_where_they_are_switched_off(mode):
+    with mode():
+        found = optimize_field(
+            torch.zeros(1, 3, 3, 3, 3), lambda u: (u - 1).square().mean(), num_iterations=50, learning_rate=0.1
+        )
+    assert found.mean() == pytest.approx(1.0, abs=0.1)
+    assert not found.requires_grad
+
+
+def test_each_iteration_is_reported():
+    seen = []
+    optimize_field(
+        torch.zeros(1, 3, 2, 2, 2),
+        lambda u: (u - 1).square().sum(),
+        num_iterations=3,
+        learning_rate=0.1,
+        on_iteration=lambda iteration, value: seen.append((iteration, value)),
+    )
+    assert [iteration for iteration, _ in seen] == [0, 1, 2]
+    assert seen[0][1] == pytest.approx(24.0)
+
+
+def test_a_loss_that_is_not_finite_is_an_error():
+    with pytest.raises(ValueError, match="finite loss, got nan in iteration 0"):
+        optimize_field(
+            torch.zeros(1, 3, 2, 2, 2), lambda u: u.sum() * float("nan"), num_iterations=1, learning_rate=1.0
+        )
+
+
+def test_numbers_out_of_range_are_an_error():
+    with pytest.raises(ValueError, match=r"control_spacing ≥ 1, got 1, 1\.0 and 0"):
+        optimize_field(torch.zeros(1, 3, 2, 2, 2), torch.sum, num_iterations=1, learning_rate=1.0, control_spacing=0)
