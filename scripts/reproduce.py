@@ -23,6 +23,7 @@ import fire
 from common.atomic import write_json
 from common.handlers.resume import CHECKPOINT_NAME
 from common.results.cells import Cell, all_cells, read_result, read_table
+from common.results.curves import draw_convergence, read_convergence
 from common.results.lock import exclusive
 from common.results.stage import StageError, run_stage
 from common.results.tables import markdown_table, replace_tables
@@ -127,7 +128,9 @@ def run_cell(root: Path, table: Mapping[str, Any], cell: Cell, dataset_dir: str)
         run_stage(root / "configs", stage, table[stage]["config_files"], overrides)
     if not metrics_file.is_file():
         raise StageError(f"expected the evaluation to write {metrics_file}, it did not")
+    convergence = read_convergence(output)
     scores = json.loads(metrics_file.read_text())["metrics"]
+    scores |= {"end_epoch": convergence[-1]["epoch"]} if convergence else {}
     missing = [name for name in table["metrics"] if name not in scores]
     if missing:
         raise StageError(f"expected the scores {missing}, the evaluation wrote {sorted(scores)}")
@@ -137,6 +140,7 @@ def run_cell(root: Path, table: Mapping[str, Any], cell: Cell, dataset_dir: str)
         "versions": _versions(),
         "seconds": json.loads((output / "seconds.json").read_text()),
         "scores": scores,
+        "convergence": convergence,
         "date": datetime.date.today().isoformat(),
     }
     write_json(_result_path(root, cell), result)
@@ -157,6 +161,8 @@ def build_tables(root: Path, table: Mapping[str, Any]) -> None:
             results.setdefault((cell.dataset, cell.row), []).append(result)
     card = root / "docs" / "README.md"
     texts = {dataset: markdown_table(table, dataset, results) for dataset in table["datasets"]}
+    if "curves" in table and any(result.get("convergence") for found in results.values() for result in found):
+        print(f"{draw_convergence(table, results, root / 'docs' / 'convergence.svg')}: the curves")
     print(f"{card}: wrote {replace_tables(card, texts) or 'nothing, it has no <!-- table:NAME --> markers'}")
 
 

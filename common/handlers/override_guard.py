@@ -33,17 +33,48 @@ def check_overrides(config_folder: str) -> None:
 
     Raises:
         FileNotFoundError: if the folder holds no config.
-        ValueError: naming the unknown entries and, where one is similar, the entry that was probably meant.
+        ValueError: naming the unknown entries and, where one is similar, the entry that was probably meant; or the
+            values of another kind than declared, such as the text "true" for True.
         RuntimeError: if called from anywhere but a running config.
     """
     files = sorted(path for path in Path(config_folder).glob("*.json") if path.name != "metadata.json")
     if not files:
         raise FileNotFoundError(f"expected the bundle's configs in {config_folder}, found none; give --bundle_root")
     config, given = _running()
-    unknown = unknown_entries(config, [ConfigParser.load_config_file(path) for path in [*files, *given]])
+    declared = [ConfigParser.load_config_file(path) for path in [*files, *given]]
+    unknown = unknown_entries(config, declared)
     if unknown:
         text = "; ".join(f"{name!r}{_suggestion(close)}" for name, close in unknown.items())
         raise ValueError(f"expected overrides of entries in {config_folder}, got {text}")
+    wrong = values_of_another_kind(config, declared)
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+
+def values_of_another_kind(config: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> list[str]:
+    """Top-level switches and numbers that were overridden by a text, which every condition takes for true.
+
+    Args:
+        config: the merged config with its overrides, unparsed.
+        declared: contents of the candidate files.
+
+    Returns:
+        One message per entry.
+
+    Example:
+        >>> values_of_another_kind({"resume": "true"}, [{"resume": False}])
+        ["resume: expected True or False, got 'true'"]
+    """
+    messages = []
+    for key, value in config.items():
+        kinds = {type(content[key]) for content in declared if key in content and content.keys() <= config.keys()}
+        if not isinstance(value, str) or value.startswith(("$", "@")) or str in kinds:
+            continue
+        if bool in kinds:
+            messages.append(f"{key}: expected True or False, got {value!r}")
+        elif kinds & {int, float}:
+            messages.append(f"{key}: expected a number, got {value!r}")
+    return messages
 
 
 def unknown_entries(config: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> dict[str, list[str]]:

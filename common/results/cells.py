@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _REQUIRED = ("rows", "seeds", "datasets", "metrics", "headline")
-_OPTIONAL = ("train", "evaluate", "_desc_")
+_OPTIONAL = ("train", "evaluate", "curves", "_desc_")
 _STAGES = {"train": ["train.json"], "evaluate": ["train.json", "evaluate.json"]}
 
 
@@ -69,7 +69,8 @@ def _filled(value: Any, folders: Mapping[str, str]) -> Any:
 def read_table(path: str | Path) -> dict[str, Any]:
     """Read the declaration of a bundle's results table.
 
-    The file looks like this; ``train``, ``evaluate`` and every ``overrides`` may be left out::
+    The file looks like this; ``train``, ``evaluate`` and every ``overrides`` may be left out, ``curves`` may list the
+    scores of the validations to be drawn over the epochs::
 
         {"rows": {"source_only": {"title": "source only", "overrides": {"discrepancy": "none"}}},
          "seeds": [0, 1, 2],

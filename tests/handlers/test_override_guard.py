@@ -3,7 +3,7 @@ import json
 import pytest
 from monai.bundle import ConfigWorkflow, run
 
-from common.handlers.override_guard import check_overrides, unknown_entries
+from common.handlers.override_guard import check_overrides, unknown_entries, values_of_another_kind
 
 TRAIN = {
     "imports": ["$import os"],
@@ -106,3 +106,16 @@ def test_other_caller_is_refused(configs):
 def test_folder_without_configs_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="give --bundle_root"):
         check_overrides(str(tmp_path))
+
+
+def test_a_text_in_place_of_a_number_is_refused(configs):
+    assert "max_epochs: expected a number, got 'three'" in refusal(initialize, configs, max_epochs="three")
+
+
+def test_a_text_in_place_of_a_switch_is_refused():
+    messages = values_of_another_kind({"resume": "false", "amp": True}, [{"resume": False, "amp": False}])
+    assert messages == ["resume: expected True or False, got 'false'"]
+
+
+def test_an_expression_or_reference_may_stand_for_a_number(configs):
+    initialize(configs, max_epochs="$1 + 1")

@@ -1,0 +1,44 @@
+"""A registration network applied again to what it has warped."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.inferers import Inferer
+
+from ..fields.compose import compose
+from ..fields.warp import warp
+
+
+class RepeatedInferer(Inferer):
+    """Registers, warps the moving image, and registers the rest, `num_passes` times in all.
+
+    With φ_n = id + u_n the field after n passes and N the network, φ_{n+1} = φ_n ∘ (id + N(fixed, moving ∘ φ_n)):
+    moving is always warped from its own intensities, once. One pass is MONAI's SimpleInferer.
+
+    Args:
+        num_passes: network calls per pair, ≥ 1.
+
+    Raises:
+        ValueError: for fewer than one pass.
+
+    Example:
+        >>> step = lambda image: torch.ones(1, 3, 4, 4, 4)  # a network that always says one voxel
+        >>> RepeatedInferer(3)(torch.rand(1, 2, 4, 4, 4), step)[0, 0, 0, 0, 0].item()
+        3.0
+    """
+
+    def __init__(self, num_passes: int = 1) -> None:
+        super().__init__()
+        if num_passes < 1:
+            raise ValueError(f"num_passes: expected at least 1, got {num_passes}")
+        self.num_passes = num_passes
+
+    def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any):
+        """Field of pairs (B, 2, *spatial), fixed first: (B, D, *spatial), voxels."""
+        fixed, moving = inputs[:, :1], inputs[:, 1:]
+        ddf = network(inputs, *args, **kwargs)
+        for _ in range(self.num_passes - 1):
+            rest = network(torch.cat([fixed, warp(moving, ddf)], dim=1), *args, **kwargs)
+            ddf = compose(ddf, rest)
+        return ddf

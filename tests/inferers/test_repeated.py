@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from common.fields.warp import warp
+from common.inferers.repeated import RepeatedInferer
+
+
+def bump(center: float) -> torch.Tensor:
+    x = torch.arange(24.0, dtype=torch.float64)
+    profile = torch.exp(-((x - center) ** 2) / 18)
+    return profile.view(1, 1, -1, 1).expand(1, 1, 24, 4)
+
+
+def shift_by_half_the_way(image: torch.Tensor) -> torch.Tensor:
+    x = torch.arange(24.0, dtype=torch.float64).view(-1, 1)
+    fixed, moving = ((image[:, k] * x).sum() / image[:, k].sum() for k in range(2))
+    ddf = torch.zeros(1, 2, 24, 4, dtype=torch.float64)
+    ddf[:, 0] = (moving - fixed) / 2
+    return ddf
+
+
+def test_one_pass_is_one_network_call():
+    image = torch.cat([bump(10), bump(14)], dim=1)
+    assert torch.equal(RepeatedInferer()(image, shift_by_half_the_way), shift_by_half_the_way(image))
+
+
+@pytest.mark.parametrize(("num_passes", "rest"), [(1, 2.0), (2, 1.0), (3, 0.5)])
+def test_every_pass_halves_what_is_left(num_passes, rest):
+    ddf = RepeatedInferer(num_passes)(torch.cat([bump(10), bump(14)], dim=1), shift_by_half_the_way)
+    torch.testing.assert_close(ddf[0, 0], torch.full((24, 4), 4 - rest, dtype=torch.float64), atol=0.05, rtol=0)
+
+
+def test_the_last_pass_acts_first():
+    fields = iter([torch.zeros(1, 2, 24, 4), torch.ones(1, 2, 24, 4)])
+    stretch = next(fields)
+    stretch[:, 0] = 0.5 * torch.arange(24.0).view(-1, 1)
+    fields = iter([stretch, torch.ones(1, 2, 24, 4)])
+    image = torch.cat([bump(10), bump(14)], dim=1).float()
+    ddf = RepeatedInferer(2)(image, lambda _: next(fields))
+    twice = warp(warp(image[:, 1:], stretch), torch.ones(1, 2, 24, 4))
+    once = warp(image[:, 1:], ddf)
+    torch.testing.assert_close(once[:, :, :10], twice[:, :, :10], atol=0.05, rtol=0)
+
+
+def test_no_pass_is_refused():
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        RepeatedInferer(0)
