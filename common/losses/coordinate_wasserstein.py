@@ -1,10 +1,9 @@
 """Sliced Wasserstein distance of images as clouds of voxels in the space of position and intensity."""
 
 import torch
-from torch import nn
 
 from ..fields.grid import identity_grid
-from .projection_directions import ProjectionDirections
+from .projection_directions import ProjectedLoss
 from .sliced_wasserstein import sliced_wasserstein
 
 
@@ -28,7 +27,7 @@ def voxel_points(image: torch.Tensor, intensity_weight: float = 1.0) -> torch.Te
     return torch.cat([position, intensity_weight * image.flatten(1)[..., None]], dim=-1)
 
 
-class CoordinateWassersteinLoss(nn.Module):
+class CoordinateWassersteinLoss(ProjectedLoss):
     """Another reading of "projecting the N-dimensional distribution": :func:`.sliced_wasserstein` of all voxels.
 
     The points of both images have the same positions; matching an intensity elsewhere costs the way there.
@@ -51,14 +50,10 @@ class CoordinateWassersteinLoss(nn.Module):
         redraw: bool = True,
         seed: int = 0,
     ):
-        super().__init__()
-        self.intensity_weight, self.power = intensity_weight, power
-        self.directions = ProjectionDirections(num_projections, spatial_dims + 1, redraw, seed)
+        super().__init__(num_projections, spatial_dims + 1, power, redraw, seed)
+        self.intensity_weight = intensity_weight
 
-    def forward(
-        self, warped: torch.Tensor, fixed: torch.Tensor, directions: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Mean over the batch of images (B, 1, *spatial); directions (K, D + 1), or the module's own."""
-        directions = self.directions(fixed) if directions is None else directions
+    def distance(self, warped: torch.Tensor, fixed: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        """(B,), of images (B, 1, *spatial) along directions (K, D + 1)."""
         points = [voxel_points(image, self.intensity_weight) for image in (warped, fixed)]
-        return sliced_wasserstein(*points, directions, self.power).mean()
+        return sliced_wasserstein(*points, directions, self.power)

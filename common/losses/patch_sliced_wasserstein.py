@@ -1,9 +1,8 @@
 """Patch-sliced Wasserstein distance: the sliced distance of corresponding patches (Shams et al., ISBI 2022)."""
 
 import torch
-from torch import nn
 
-from .projection_directions import ProjectionDirections
+from .projection_directions import ProjectedLoss
 from .sliced_wasserstein import sliced_wasserstein, voxel_rows
 
 
@@ -112,7 +111,7 @@ def patch_sliced_wasserstein(
     return sliced_wasserstein(*rows, directions, power).mean()
 
 
-class PatchSlicedWassersteinLoss(nn.Module):
+class PatchSlicedWassersteinLoss(ProjectedLoss):
     """:func:`patch_sliced_wasserstein` with directions of its own.
 
     Args:
@@ -137,14 +136,9 @@ class PatchSlicedWassersteinLoss(nn.Module):
         redraw: bool = True,
         seed: int = 0,
     ):
-        super().__init__()
+        super().__init__(num_projections, embedding, power, redraw, seed)
         self.patches = {"patch_size": patch_size, "stride": stride, "cover_border": cover_border}
-        self.power = power
-        self.directions = ProjectionDirections(num_projections, embedding, redraw, seed)
 
-    def forward(
-        self, warped: torch.Tensor, fixed: torch.Tensor, directions: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Mean over patches and batch of images (B, C, *spatial); directions (K, E), or the module's own."""
-        directions = self.directions(fixed) if directions is None else directions
+    def distance(self, warped: torch.Tensor, fixed: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        """Mean over patches and batch of images (B, C, *spatial) along directions (K, E): a scalar."""
         return patch_sliced_wasserstein(warped, fixed, directions, **self.patches, power=self.power)

@@ -63,3 +63,31 @@ class ProjectionDirections(nn.Module):
             self.num_calls += 1
             call = int(self.num_calls)
         return random_directions(*self.shape, sample_generator(self.seed, 0, call)).to(like)
+
+
+class ProjectedLoss(nn.Module):
+    """A dissimilarity of images along directions: a method ``distance`` and :class:`ProjectionDirections` for it.
+
+    Args:
+        num_projections: K.
+        num_components: E, of a direction.
+        power: p of the distance.
+        redraw: whether every call in training mode draws new directions.
+        seed: of the directions.
+    """
+
+    def __init__(self, num_projections: int, num_components: int, power: int, redraw: bool = True, seed: int = 0):
+        super().__init__()
+        self.power = power
+        self.directions = ProjectionDirections(num_projections, num_components, redraw, seed)
+
+    def distance(self, warped: torch.Tensor, fixed: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        """Distances of images (B, 1, *spatial) along directions (K, E), of any shape."""
+        raise NotImplementedError
+
+    def forward(
+        self, warped: torch.Tensor, fixed: torch.Tensor, directions: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Mean distance of images (B, 1, *spatial), along the given directions (K, E) or the module's own: a scalar."""
+        directions = self.directions(fixed) if directions is None else directions
+        return self.distance(warped, fixed, directions).mean()

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 import torch
-from torch import nn
 from torch.autograd.function import once_differentiable
 
-from .projection_directions import ProjectionDirections
+from .projection_directions import ProjectedLoss
 
 CHUNK = {"cpu": 2**18, "cuda": 2**26}  # voxels times directions worked on at once
 
@@ -131,7 +130,7 @@ def radon_wasserstein(
     return distance.mean(dim=1) / (num_bins - 1) ** power
 
 
-class RadonWassersteinLoss(nn.Module):
+class RadonWassersteinLoss(ProjectedLoss):
     """:func:`radon_wasserstein` with directions of its own: mean over the batch.
 
     Args:
@@ -152,18 +151,14 @@ class RadonWassersteinLoss(nn.Module):
         redraw: bool = True,
         seed: int = 0,
     ):
-        super().__init__()
+        super().__init__(num_projections, spatial_dims, power, redraw, seed)
         if num_bins < 2:
             raise ValueError(f"expected at least 2 bins, got {num_bins}")
-        self.num_bins, self.power = num_bins, power
-        self.directions = ProjectionDirections(num_projections, spatial_dims, redraw, seed)
+        self.num_bins = num_bins
 
-    def forward(
-        self, warped: torch.Tensor, fixed: torch.Tensor, directions: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Mean over the batch of images (B, 1, *spatial); directions (K, D), or the module's own."""
-        directions = self.directions(fixed) if directions is None else directions
-        return radon_wasserstein(warped, fixed, directions, self.num_bins, self.power).mean()
+    def distance(self, warped: torch.Tensor, fixed: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        """(B,), of images (B, 1, *spatial) along directions (K, D)."""
+        return radon_wasserstein(warped, fixed, directions, self.num_bins, self.power)
 
 
 class _RadonProjection(torch.autograd.Function):

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import torch
-from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from .projection_directions import ProjectionDirections
+from .projection_directions import ProjectedLoss
 from .sort_order import sort_order
 
 CHUNK = {"cpu": 2**18, "cuda": 2**26}  # projected values worked on at once: a megabyte stays in a CPU's cache
@@ -72,7 +71,7 @@ def voxel_rows(image: torch.Tensor, embedding: int) -> torch.Tensor:
     return functional.pad(voxels, (0, -voxels.shape[1] % embedding)).unflatten(1, (-1, embedding))
 
 
-class SlicedWassersteinLoss(nn.Module):
+class SlicedWassersteinLoss(ProjectedLoss):
     """:func:`sliced_wasserstein` of whole images, read as sets of rows of voxels: mean over the batch.
 
     The rows of an image have no order, so the distance compares the patterns that occur, wherever they lie.
@@ -88,17 +87,13 @@ class SlicedWassersteinLoss(nn.Module):
     def __init__(
         self, num_projections: int = 400, embedding: int = 50, power: int = 2, redraw: bool = True, seed: int = 0
     ):
-        super().__init__()
-        self.embedding, self.power = embedding, power
-        self.directions = ProjectionDirections(num_projections, embedding, redraw, seed)
+        super().__init__(num_projections, embedding, power, redraw, seed)
+        self.embedding = embedding
 
-    def forward(
-        self, warped: torch.Tensor, fixed: torch.Tensor, directions: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Mean over the batch of images (B, C, *spatial); directions (K, E), or the module's own."""
-        directions = self.directions(fixed) if directions is None else directions
+    def distance(self, warped: torch.Tensor, fixed: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        """(B,), of images (B, C, *spatial) along directions (K, E)."""
         rows, others = voxel_rows(warped, self.embedding), voxel_rows(fixed, self.embedding)
-        return sliced_wasserstein(rows, others, directions, self.power).mean()
+        return sliced_wasserstein(rows, others, directions, self.power)
 
 
 class _SlicedWasserstein(torch.autograd.Function):
