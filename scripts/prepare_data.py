@@ -3,6 +3,7 @@
     python scripts/prepare_data.py list
     python scripts/prepare_data.py hippocampus --output_dir data/Task04_Hippocampus
     python scripts/prepare_data.py sample --output_dir data/sample --num_subjects 5
+    python scripts/prepare_data.py limb --dataset_dir data/LimbCTMR/sts002 --output_dir data/limb
     python scripts/prepare_data.py learn2reg --task NLST
     python scripts/prepare_data.py learn2reg --task NLST --archive NLST.zip --output_dir data/NLST
 
@@ -21,6 +22,7 @@ from monai.apps import DecathlonDataset, download_url, extractall
 
 from common.data.dataset_json import did_you_mean
 from common.data.decathlon import decathlon_subjects
+from common.data.disjoint_regions import write_regions
 from common.data.learn2reg import learn2reg_subjects
 from common.data.new_folder import new_folder
 from common.data.pairs import random_pairs
@@ -61,6 +63,7 @@ def list_sets() -> str:
     """
     lines = [
         "hippocampus   downloaded: Medical Segmentation Decathlon Task04, labeled T1 regions, CC-BY-SA 4.0",
+        "limb          by hand: CT and T1 of one leg, TCIA Soft-tissue-Sarcoma, CC BY 3.0; split into two regions here",
         "sample        made here: warps of the ICBM 2009a template with T1, T2, FLAIR and labels; needs nilearn",
     ]
     lines += [f"learn2reg --task {task:14s} by hand: {content}" for task, content in LEARN2REG_TASKS.items()]
@@ -110,6 +113,23 @@ def sample(output_dir: str, num_subjects: int = 5, seed: int = 0, region: str = 
     """
     folder = write_sample_population(output_dir, num_subjects, seed, region=region, spacing=spacing)
     return f"{folder}: {num_subjects} subjects with T1, T2, FLAIR and label"
+
+
+def limb(dataset_dir: str, output_dir: str, gap_mm: float = 20.0) -> str:
+    """Writes two disjoint regions of one leg as two subjects with T1 and CT, in the multi-contrast layout.
+
+    Args:
+        dataset_dir: folder with T1.nii.gz and CT.nii.gz in one world frame.
+        output_dir: a folder that does not exist yet.
+        gap_mm: distance of the regions along the leg.
+
+    Returns:
+        What was written.
+    """
+    files = {contrast: Path(dataset_dir).expanduser() / f"{contrast}.nii.gz" for contrast in ("T1", "CT")}
+    ranges = write_regions(files, output_dir, gap_mm=gap_mm)
+    slices = ", ".join(f"{name} slices {first} to {end - 1}" for name, (first, end) in ranges.items())
+    return f"{output_dir}: {slices} of 1 mm"
 
 
 def learn2reg(task: str, archive: str = "", output_dir: str = "") -> str:
@@ -178,7 +198,9 @@ def _move_content(source: Path, folder: Path) -> None:
 def main() -> None:
     """Runs the command line; an expected failure ends with its message instead of a traceback."""
     try:
-        fire.Fire({"list": list_sets, "hippocampus": hippocampus, "sample": sample, "learn2reg": learn2reg})
+        fire.Fire(
+            {"list": list_sets, "hippocampus": hippocampus, "sample": sample, "limb": limb, "learn2reg": learn2reg}
+        )
     except (ImportError, OSError, PrepareError, ValueError) as error:
         sys.exit(f"prepare_data: {error}")
 

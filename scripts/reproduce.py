@@ -123,9 +123,10 @@ def run_cell(root: Path, table: Mapping[str, Any], cell: Cell, dataset_dir: str)
     resume = any(output.rglob(CHECKPOINT_NAME))
     metrics_file = output / "metrics.json"
     metrics_file.unlink(missing_ok=True)
-    for stage, changes in (("train", {"resume": resume}), ("evaluate", {})):
+    for stage in cell.settings:
+        changes = {"resume": resume} if stage == "train" else {}
         overrides = cell.overrides(stage, folders) | changes | {"output_dir": str(output)}
-        run_stage(root / "configs", stage, table[stage]["config_files"], overrides)
+        run_stage(root / "configs", stage, cell.config_files[stage], overrides)
     if not metrics_file.is_file():
         raise StageError(f"expected the evaluation to write {metrics_file}, it did not")
     convergence = read_convergence(output)

@@ -23,12 +23,14 @@ class Cell:
         seed: seed of the run.
         settings: stage ("train", "evaluate") → overrides of its config, with ``{dataset_dir}`` and
             ``{output_dir}`` in place of the folders of the machine.
+        config_files: stage → names of the configs that are merged.
     """
 
     row: str
     dataset: str
     seed: int
     settings: Mapping[str, Mapping[str, Any]]
+    config_files: Mapping[str, tuple[str, ...]]
 
     @property
     def name(self) -> str:
@@ -59,6 +61,11 @@ class Cell:
         return {name: _filled(value, folders) for name, value in self.settings[stage].items()}
 
 
+def _config_files(table: Mapping[str, Any], row: str) -> dict[str, tuple[str, ...]]:
+    further = table["rows"][row].get("further_config_files", [])
+    return {stage: (*table[stage].get("config_files", files), *further) for stage, files in _STAGES.items()}
+
+
 def _filled(value: Any, folders: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         for name, folder in folders.items():
@@ -70,7 +77,8 @@ def read_table(path: str | Path) -> dict[str, Any]:
     """Read the declaration of a bundle's results table.
 
     The file looks like this; ``train``, ``evaluate`` and every ``overrides`` may be left out, ``curves`` may list the
-    scores of the validations to be drawn over the epochs::
+    scores of the validations to be drawn over the epochs. A row may say ``"stages": ["evaluate"]``, if there is nothing
+    to train, and ``"further_config_files"`` to be merged over those of the table::
 
         {"rows": {"source_only": {"title": "source only", "overrides": {"discrepancy": "none"}}},
          "seeds": [0, 1, 2],
@@ -123,8 +131,9 @@ def all_cells(table: Mapping[str, Any]) -> list[Cell]:
     cells = []
     for seed, dataset, row in itertools.product(table["seeds"], table["datasets"], table["rows"]):
         chosen = table["datasets"][dataset].get("overrides", {}) | table["rows"][row].get("overrides", {})
-        settings = {stage: table[stage]["overrides"] | chosen | {"seed": seed} for stage in _STAGES}
-        cells.append(Cell(row, dataset, seed, settings))
+        stages = table["rows"][row].get("stages", list(_STAGES))
+        settings = {stage: table[stage]["overrides"] | chosen | {"seed": seed} for stage in stages}
+        cells.append(Cell(row, dataset, seed, settings, _config_files(table, row)))
     return cells
 
 

@@ -122,6 +122,27 @@ class PatchSearch(nn.Module):
         return search_displacement(image, self.similarity)
 
 
+class UniformGuess(nn.Module):
+    """Displacements drawn with equal chance, without a look at the patches: the row that every other must beat.
+
+    Args:
+        seed: of the draw.
+
+    Example:
+        >>> UniformGuess()(torch.zeros(3, 2, 39, 39)).shape
+        torch.Size([3, 25])
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Scores of (B, 2, *39) patch pairs in [0, 1): (B, 5**D)."""
+        num_classes = len(class_offsets(image.dim() - 2))
+        return torch.rand(len(image), num_classes, generator=self.generator).to(image.device)
+
+
 def _features(patch: torch.Tensor, similarity: str) -> torch.Tensor:
     if similarity == "mi":
         return unit_range(patch)

@@ -8,7 +8,13 @@ from common.data.displacement_patches import PatchSource, Sampling, class_offset
 from common.data.patch_domains import DirectionPairs, Domains, contrast_volumes
 from common.data.splits import select_subjects
 from common.metrics.displacement_classification import accuracy
-from common.solvers.patch_search import PatchSearch, cross_correlation, mutual_information, search_displacement
+from common.solvers.patch_search import (
+    PatchSearch,
+    UniformGuess,
+    cross_correlation,
+    mutual_information,
+    search_displacement,
+)
 
 
 def patch_pairs(generator, contrast=1.0):
@@ -90,3 +96,11 @@ def test_another_similarity_is_refused():
 def test_something_else_than_a_pair_is_refused():
     with pytest.raises(ValueError, match="expected patch pairs"):
         search_displacement(torch.zeros(1, 1, 39, 39), "mi")
+
+
+def test_guessing_is_right_in_one_of_25_and_depends_on_the_seed_only():
+    image, label = torch.zeros(5000, 2, 39, 39), torch.arange(5000) % 25
+    guess = UniformGuess(seed=1)(image)
+    assert torch.equal(guess, UniformGuess(seed=1)(torch.ones(5000, 2, 39, 39)))
+    right = (guess.argmax(dim=1) == label).float().mean().item()
+    assert abs(right - 1 / 25) < 4 * (0.04 * 0.96 / 5000) ** 0.5  # four standard deviations
