@@ -35,6 +35,16 @@ class DiscrepancySettings:
             raise ValueError(f"expected temperature > 0 and weights ≥ 0, got {self}")
 
 
+def agreement(probabilities: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Share of pairs to which two heads give the same most probable class: two (B, C) → a scalar in [0, 1].
+
+    Example:
+        >>> agreement(torch.eye(4), torch.eye(4).flip(0)).item()
+        0.0
+    """
+    return (probabilities.argmax(dim=1) == others.argmax(dim=1)).float().mean()
+
+
 class ClassifierDiscrepancySteps:
     """One iteration of the method, usable as `iteration_update` of a MONAI `Trainer`.
 
@@ -74,7 +84,12 @@ class ClassifierDiscrepancySteps:
         self.settings = settings or DiscrepancySettings()
 
     def __call__(self, engine, batch: Mapping[str, Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """Do the steps on a batch {"source": {"image", "label"}, "target": {"image"}}; returns their losses."""
+        """Do the steps on a batch {"source": {"image", "label"}, "target": {"image"}}.
+
+        Returns:
+            "loss" of step 1; with a discrepancy "maximized" (D before step 2), "agreement" of the heads then and, after
+            the warm-up, "minimized" (D before the last step 3).
+        """
         self.network.train()
         self.second_head.train()
         device = next(self.network.parameters()).device
@@ -84,7 +99,7 @@ class ClassifierDiscrepancySteps:
             return losses
         target = batch["target"]["image"].to(device)
         warm = engine.state.epoch > self.settings.warmup_epochs
-        losses["maximized"] = self.heads_step(source["image"], source["label"], target, warm)
+        losses["maximized"], losses["agreement"] = self.heads_step(source["image"], source["label"], target, warm)
         for _ in range(self.settings.num_feature_steps if warm else 0):
             losses["minimized"] = self.features_step(target)
         return losses
@@ -97,28 +112,34 @@ class ClassifierDiscrepancySteps:
 
     def heads_step(
         self, image: torch.Tensor, label: torch.Tensor, target: torch.Tensor, with_target: bool = True
-    ) -> torch.Tensor:
-        """Step 2: both heads, right on the source and apart on the target; G frozen. Returns D(p₁, p₂)."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Step 2: both heads, right on the source and apart on the target; G frozen.
+
+        Returns:
+            D(p₁, p₂), and the share of target pairs in which both heads name the same class: it falls towards that of
+            guessing when step 2 wins over step 3 and the method collapses.
+        """
         with torch.no_grad():
             source_features, target_features = self.network.features(image), self.network.features(target)
         cross_entropy = sum(functional.cross_entropy(head(source_features), label) for head in self._heads())
         weight = self.settings.maximize_weight if with_target else 0.0
-        distance = self._discrepancy(target_features)
+        probabilities = self._probabilities(target_features)
+        distance = self.discrepancy(*probabilities)
         self._descend(cross_entropy - weight * distance, "head", "second_head")
-        return distance.detach()
+        return distance.detach(), agreement(*probabilities)
 
     def features_step(self, target: torch.Tensor) -> torch.Tensor:
         """Step 3: features that the heads agree on; heads frozen. Returns D(p₁, p₂)."""
-        distance = self._discrepancy(self.network.features(target))
+        distance = self.discrepancy(*self._probabilities(self.network.features(target)))
         self._descend(self.settings.minimize_weight * distance, "features")
         return distance.detach()
 
     def _heads(self) -> tuple[nn.Module, nn.Module]:
         return self.network.head, self.second_head
 
-    def _discrepancy(self, features: torch.Tensor) -> torch.Tensor:
-        probabilities = [(self.settings.temperature * head(features)).softmax(dim=1) for head in self._heads()]
-        return self.discrepancy(*(gather_batch(part) for part in probabilities))
+    def _probabilities(self, features: torch.Tensor) -> list[torch.Tensor]:
+        """p₁ and p₂ of the target pairs of all processes."""
+        return [gather_batch((self.settings.temperature * head(features)).softmax(dim=1)) for head in self._heads()]
 
     def _descend(self, loss: torch.Tensor, *parts: str) -> None:
         """Take a step with the optimizers of `parts` and of no others."""

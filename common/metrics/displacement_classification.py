@@ -6,8 +6,10 @@ import torch
 from ignite.engine import Engine
 from ignite.metrics import Metric
 
-from ..data.displacement_patches import class_offsets
+from ..data.displacement_patches import OFFSETS, class_offsets
 from ..data.patch_domains import DIRECTIONS
+
+NUM_CLASSES_2D = len(OFFSETS) ** 2
 
 
 def accuracy(logits: torch.Tensor, label: torch.Tensor) -> float:
@@ -21,13 +23,13 @@ def accuracy(logits: torch.Tensor, label: torch.Tensor) -> float:
 
 
 def displacement_error_voxels(logits: torch.Tensor, label: torch.Tensor) -> float:
-    """Mean distance between the offset of the most probable of 25 classes and the true one, in voxels.
+    """Mean distance between the offset of the most probable of 25 or 125 classes and the true one, in voxels.
 
     Example:
         >>> displacement_error_voxels(torch.eye(25)[:1], torch.tensor([1]))
         19.0
     """
-    offsets = class_offsets(2).to(logits)
+    offsets = class_offsets(2 if logits.shape[1] == NUM_CLASSES_2D else 3).to(logits)
     return (offsets[logits.argmax(dim=1)] - offsets[label]).norm(dim=1).mean().item()
 
 

@@ -37,7 +37,7 @@ def test_two_iterations_train_every_part_with_finite_losses(generator):
     before = [parameter.detach().clone() for parameter in parts]
     losses = [method(ENGINE, batch) for batch in batches(generator, 2)]
     assert all(value.isfinite() for loss in losses for value in loss.values())
-    assert set(losses[0]) == {"loss", "maximized", "minimized"}
+    assert set(losses[0]) == {"loss", "maximized", "agreement", "minimized"}
     moved = [not torch.equal(old, new) for old, new in zip(before, parts, strict=True)]
     assert sum(moved) / len(moved) > 0.6  # biases in front of an instance norm have no gradient
 

@@ -1,0 +1,32 @@
+"""The overlays of mcd_pemd beside those that every bundle has."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow
+
+CONFIGS = Path(__file__).parents[2] / "bundles" / "mcd_pemd" / "configs"
+TINY = {"num_pairs": 4, "batch_size": 2, "num_val_pairs": 1, "num_sample_subjects": 2, "val_fraction": 0.5}
+
+
+def run(tmp_path, names, **overrides):
+    files = [str(CONFIGS / name) for name in names]
+    pinned = {"bundle_root": str(CONFIGS.parent), "output_dir": str(tmp_path), "device": torch.device("cpu")}
+    workflow = ConfigWorkflow(files, workflow_type=None, **TINY, **pinned, **overrides)
+    workflow.initialize()
+    workflow.run()
+
+
+def test_patches_in_space_train_125_classes(tmp_path):
+    run(tmp_path, ["train.json", "patches_3d.json"], sample_max_epochs=1, sample_warmup_epochs=0)
+    weights = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert weights["head.6.bias"].shape == (125,)
+
+
+@pytest.mark.parametrize("similarity", ["ncc", "mi", "mind"])
+def test_search_takes_the_place_of_the_network(tmp_path, similarity):
+    run(tmp_path, ["train.json", "evaluate.json", "search.json"], similarity=similarity)
+    scores = json.loads((tmp_path / "metrics.json").read_text())["metrics"]
+    assert 0 <= scores["accuracy_multimodal"] <= 1
