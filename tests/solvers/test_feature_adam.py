@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from common.fields.jacobian import folding_fraction
+from common.fields.warp import warp
+from common.solvers.feature_adam import AdamSettings, projection_weights, refine_by_adam
+
+
+def features(channels=4, size=12):
+    volume = torch.randn(1, channels, size, size, size, generator=torch.Generator().manual_seed(0))
+    for _ in range(3):
+        volume = torch.nn.functional.avg_pool3d(volume, 3, 1, 1)
+    return volume / volume.std()
+
+
+@pytest.mark.parametrize("velocity", [False, True])
+def test_a_shift_of_the_features_is_found_in_voxels(velocity):
+    moving = features()
+    fixed = warp(moving, torch.full((1, 3, 12, 12, 12), 1.0))
+    settings = AdamSettings(
+        learning_rate=0.3, regularization_weight=1.0, projection_channels=0, normalize=True, velocity=velocity
+    )
+    found = refine_by_adam(torch.zeros(1, 3, 24, 24, 24), fixed, moving, 2, settings=settings)
+    assert found[..., 8:-8, 8:-8, 8:-8].mean() == pytest.approx(2.0, abs=0.3)
+
+
+def test_no_iterations_return_the_field():
+    field = torch.randn(1, 3, 8, 8, 8)
+    assert refine_by_adam(field, features(2, 4), features(2, 4), 2, settings=AdamSettings(num_iterations=0)) is field
+
+
+def test_the_same_generator_gives_the_same_projection_and_field():
+    fixed, moving = features(), features().roll(1, 2)
+    fields = [
+        refine_by_adam(
+            torch.zeros(1, 3, 24, 24, 24),
+            fixed,
+            moving,
+            2,
+            settings=AdamSettings(num_iterations=3),
+            generator=torch.Generator().manual_seed(seed),
+        )
+        for seed in (1, 1, 2)
+    ]
+    assert torch.equal(fields[0], fields[1])
+    assert not torch.equal(fields[0], fields[2])
+
+
+def test_normalized_features_make_the_weight_independent_of_their_scale():
+    fixed, moving, zero = features(), features().roll(1, 2), torch.zeros(1, 3, 24, 24, 24)
+    settings = AdamSettings(num_iterations=5, projection_channels=0, normalize=True)
+    small, large = (refine_by_adam(zero, s * fixed, s * moving, 2, settings=settings) for s in (0.01, 1.0))
+    assert torch.allclose(small, large, atol=1e-2)
+
+
+def test_a_velocity_does_not_fold():
+    fixed, moving = features().flip(2), features()
+    zero = torch.zeros(1, 3, 24, 24, 24)
+    common = {
+        "num_iterations": 20,
+        "regularization_weight": 0.3,
+        "projection_channels": 0,
+        "normalize": True,
+        "learning_rate": 0.5,
+    }
+    folds = [
+        folding_fraction(refine_by_adam(zero, fixed, moving, 2, settings=AdamSettings(velocity=v, **common))).item()
+        for v in (False, True)
+    ]
+    assert folds[0] > 0
+    assert folds[1] < 0.1 * folds[0]
+
+
+def test_projection_has_the_spread_of_a_fresh_convolution():
+    weights = projection_weights(64, 1000, torch.Generator().manual_seed(0))
+    assert weights.std() == pytest.approx(1 / (3 * 64) ** 0.5, rel=0.05)
+
+
+def test_settings_out_of_range_are_an_error():
+    with pytest.raises(ValueError, match="expected num_iterations ≥ 0, learning_rate > 0"):
+        AdamSettings(learning_rate=0.0)
