@@ -1,22 +1,21 @@
 """Score registration tools and bundles on one list of pairs."""
 
-import datetime
-import importlib.metadata
 import json
 import os
-import platform
-import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fire
 import torch
 
-from common.atomic import write_json
 from common.comparison.bundle_tool import BundleTool
+from common.comparison.record import ComparisonRecord, summary
 from common.comparison.region_pair import RegionPair
-from common.comparison.tools import PACKAGES, TOOLS
-from common.data.decathlon import decathlon_val_pairs
+from common.comparison.register_tool import RegisterTool
+from common.comparison.tools import TITLES, TOOLS, tool_settings
+from common.data.registration_pairs import hippocampus_pairs
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
@@ -26,69 +25,85 @@ def compare(
     tool: str = "initial",
     bundle: str = "",
     ckpt_path: str = "",
-    num_pairs: int = 0,
+    title: str = "",
+    part: str = "val",
+    num_pairs: int = 50,
     num_threads: int = 1,
     results_dir: str = "",
+    overwrite: bool = False,
+    refine: int = 0,
+    **overrides: Any,
 ) -> None:
-    """Register the pairs of ``val_pairs.json`` with one tool, and write scores and seconds as JSON.
+    """Register listed pairs with one tool, and write scores and seconds as JSON, whole after every pair.
 
     Every pair is scored on a centered cube of 64 voxels of 1 mm: moving labels are warped once from their own grid, one
     channel per class, linearly. Dice, 95 % Hausdorff distance in mm, folds and the spread of the Jacobian are written
-    per pair and as mean and standard deviation.
+    per pair and as mean, standard deviation and median. The same command again continues where it was stopped.
 
     Args:
-        dataset_dir: folder in the Decathlon layout with val_pairs.json.
+        dataset_dir: folder in the Decathlon layout with splits.json and val_pairs.json.
         tool: initial, ants_syn, dipy_syn_cc, convex_adam, sitk_demons; or a name for the results of a bundle.
         bundle: folder of a bundle to score in place of a tool.
         ckpt_path: its weights; empty for its models/model.pt.
-        num_pairs: only the first ones; 0 takes all.
+        title: of the tool in tables; empty for its name.
+        part: val, the pairs of val_pairs.json; or another part of splits.json, such as tune, whose pairs are drawn once
+            and for all: to choose settings without looking at val.
+        num_pairs: only the first ones.
         num_threads: of torch and ITK.
         results_dir: where the file goes; empty for docs/results.
+        overwrite: start again where the file holds results of other settings.
+        refine: iterations on each level of the refinement of scripts/register.py, alone or after the bundle; overrides
+            are then settings of it, such as --weight 0.5.
+        **overrides: entries of the bundle's inference.json, such as --num_passes 2; they are kept with the results.
     """
-    if not bundle and tool not in TOOLS:
-        raise ValueError(f"tool: expected one of {', '.join(TOOLS)}, or --bundle, got {tool!r}")
+    if refine:
+        torch.set_num_threads(num_threads)
+        register = RegisterTool(bundle, ckpt_path, refine, **overrides)
+        settings = register.settings | {"num_threads": num_threads}
+    else:
+        register, settings = _tool(tool, bundle, ckpt_path, overrides, num_threads)
+    name = f"{Path(dataset_dir).name}-{part}"
+    path = (Path(results_dir) if results_dir else RESULTS) / f"{name}-{tool}.json"
+    record = ComparisonRecord(path, name, title or TITLES.get(tool, tool), settings, overwrite)
+    for number, files in enumerate(hippocampus_pairs(dataset_dir, part, num_pairs)):
+        names = {"fixed": files["fixed_subject"], "moving": files["moving_subject"]}
+        if record.has(**names):
+            continue
+        row = names | _scored(RegionPair.read(files), register)
+        record.add(row)
+        print(f"{number:3d} dice {row['dice']:.3f} hd95 {row['hd95_mm']:.2f} mm {row['seconds']:.2f} s", flush=True)
+    print(f"{path}: {json.dumps(summary(record.rows))}")
+
+
+def _tool(
+    tool: str, bundle: str, ckpt_path: str, overrides: dict[str, Any], num_threads: int
+) -> tuple[Callable, dict[str, Any]]:
+    """The function from a pair to its field, and all that determines its results."""
     torch.set_num_threads(num_threads)
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(num_threads)
-    register = BundleTool(bundle, ckpt_path) if bundle else None
-    pairs = decathlon_val_pairs(dataset_dir)
-    rows = []
-    for number, files in enumerate(pairs[:num_pairs] if num_pairs else pairs):
-        pair = RegionPair.read(files)
-        started = time.perf_counter()
-        field_mm = register(pair) if register else pair.field_of(_ddf(tool, pair))
-        seconds = time.perf_counter() - started
-        names = {"fixed": files["fixed_subject"], "moving": files["moving_subject"]}
-        rows.append(names | pair.scores(field_mm) | {"seconds": seconds})
-        print(f"{number:3d} dice {rows[-1]['dice']:.3f} hd95 {rows[-1]['hd95_mm']:.2f} mm {seconds:.2f} s", flush=True)
-    folder = Path(results_dir) if results_dir else RESULTS
-    path = folder / f"{Path(dataset_dir).name}-val-{tool}.json"
-    write_json(path, {"tool": tool, "mean": _summary(rows), "pairs": rows, **_settings(tool, bundle, num_threads)})
-    print(f"{path}: {json.dumps(_summary(rows))}")
+    if bundle:
+        register = BundleTool(bundle, ckpt_path, **overrides)
+        return register, register.settings | {"num_threads": num_threads}
+    if tool not in TOOLS:
+        raise ValueError(f"tool: expected one of {', '.join(TOOLS)}, or --bundle, got {tool!r}")
+    if overrides or ckpt_path:
+        names = ", ".join([*overrides, *(["ckpt_path"] if ckpt_path else [])])
+        raise ValueError(f"expected overrides of a bundle's inference.json with --bundle, got {names} without")
+
+    def register(pair: RegionPair) -> torch.Tensor:
+        fixed, moving = (x.numpy() for x in pair.padded())
+        return pair.field_of(torch.as_tensor(TOOLS[tool](fixed, moving).copy()).movedim(-1, 0).float())
+
+    return register, tool_settings(tool) | {"tool": tool, "num_threads": num_threads}
 
 
-def _ddf(tool: str, pair: RegionPair) -> torch.Tensor:
-    fixed, moving = (x.numpy() for x in pair.padded())
-    return torch.as_tensor(TOOLS[tool](fixed, moving).copy()).movedim(-1, 0).float()
-
-
-def _summary(rows: list[dict]) -> dict[str, dict[str, float]]:
-    summary = {}
-    for name in [key for key, value in rows[0].items() if isinstance(value, float)]:
-        values = [row[name] for row in rows if row[name] == row[name]]
-        deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-        summary[name] = {"mean": statistics.fmean(values), "sd": deviation}
-    return summary
-
-
-def _settings(tool: str, bundle: str, num_threads: int) -> dict:
-    packages = [PACKAGES[tool]] if tool in PACKAGES and not bundle else []
-    versions = {name: importlib.metadata.version(name) for name in [*packages, "torch", "monai"]}
-    return {
-        "num_threads": num_threads,
-        "processor": platform.processor() or platform.machine(),
-        "versions": versions,
-        "date": datetime.date.today().isoformat(),
-    }
+def _scored(pair: RegionPair, register: Callable) -> dict[str, float]:
+    started = time.perf_counter()
+    field_mm = register(pair)
+    seconds = {"seconds": time.perf_counter() - started}
+    if isinstance(register, BundleTool):
+        seconds["inferer_seconds"] = register.inferer_seconds
+    return pair.scores(field_mm) | seconds
 
 
 if __name__ == "__main__":

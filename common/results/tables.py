@@ -72,12 +72,13 @@ def _entry(name: str, style: Mapping[str, Any], results: Sequence[Mapping[str, A
     return summary(values, expected, style.get("scale", 1.0), style.get("digits", 3))
 
 
-def replace_tables(path: str | Path, tables: Mapping[str, str]) -> list[str]:
+def replace_tables(path: str | Path, tables: Mapping[str, str], marker: str = "table") -> list[str]:
     """Put tables between the markers ``<!-- table:NAME -->`` and ``<!-- /table -->`` of a Markdown file.
 
     Args:
         path: the file; it is replaced atomically, and only where something changes.
         tables: name → Markdown.
+        marker: another word for ``table`` in the markers.
 
     Returns:
         Names of the tables found in the file.
@@ -96,13 +97,13 @@ def replace_tables(path: str | Path, tables: Mapping[str, str]) -> list[str]:
     """
     path = Path(path)
     text = path.read_text()
-    names = re.findall(r"<!-- table:(\S+) -->", text)
+    names = re.findall(rf"<!-- {marker}:(\S+) -->", text)
     unknown = [name for name in names if name not in tables]
-    if unknown or text.count("<!-- /table -->") != len(names):
+    if unknown or text.count(f"<!-- /{marker} -->") != len(names):
         raise ValueError(f"expected closed markers of {sorted(tables)} in {path}, got {names}, unknown {unknown}")
     fresh = re.sub(
-        r"<!-- table:(\S+) -->.*?<!-- /table -->",
-        lambda match: f"<!-- table:{match[1]} -->\n{tables[match[1]]}\n<!-- /table -->",
+        rf"<!-- {marker}:(\S+) -->.*?<!-- /{marker} -->",
+        lambda match: f"<!-- {marker}:{match[1]} -->\n{tables[match[1]]}\n<!-- /{marker} -->",
         text,
         flags=re.DOTALL,
     )

@@ -1,0 +1,109 @@
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.comparison.blobs import CENTERS, blob
+
+ROOT = Path(__file__).parents[2]
+BUNDLE = str(ROOT / "bundles" / "wasserstein_voxelmorph")
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def decathlon(tmp_path_factory):
+    """A tiny folder in the Decathlon layout."""
+    folder = tmp_path_factory.mktemp("data") / "Task99_Blob"
+    entries = []
+    for name in CENTERS:
+        entry = {}
+        for key, volume in zip(("image", "label"), blob(name), strict=True):
+            entry[key] = f"./{key}sTr/{name}.nii.gz"
+            (folder / f"{key}sTr").mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(volume, np.eye(4)), folder / entry[key])
+        entries.append(entry)
+    contents = {
+        "dataset.json": {"training": entries},
+        "splits.json": {"tune": ["a", "b", "c"], "val": ["d"]},
+        "val_pairs.json": {"pairs": [["a", "b"], ["c", "d"], ["b", "c"]]},
+    }
+    for name, content in contents.items():
+        (folder / name).write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compare():
+    return script("compare")
+
+
+def result(folder, name):
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def test_initial_scores_the_listed_pairs(compare, decathlon, tmp_path):
+    compare.compare(str(decathlon), results_dir=str(tmp_path))
+    found = result(tmp_path, "Task99_Blob-val-initial")
+    assert [(row["fixed"], row["moving"]) for row in found["pairs"]] == [("a", "b"), ("c", "d"), ("b", "c")]
+    assert 0.3 < found["mean"]["dice"]["mean"] < 0.9
+    assert found["mean"]["folding_fraction"]["mean"] == 0
+    assert found["settings"]["num_threads"] == 1
+
+
+def test_stopped_run_scores_only_what_is_missing(compare, decathlon, tmp_path, monkeypatch):
+    compare.compare(str(decathlon), num_pairs=1, results_dir=str(tmp_path))
+    read = []
+    whole = compare.RegionPair.read
+    monkeypatch.setattr(compare.RegionPair, "read", lambda files: read.append(files["fixed_subject"]) or whole(files))
+    compare.compare(str(decathlon), results_dir=str(tmp_path))
+    assert read == ["c", "b"]
+    assert len(result(tmp_path, "Task99_Blob-val-initial")["pairs"]) == 3
+
+
+def test_bundle_takes_overrides_and_keeps_them(compare, decathlon, tmp_path):
+    small = {"spatial_shape": [16, 16, 16], "num_pairs": 1, "results_dir": str(tmp_path)}
+    compare.compare(str(decathlon), "ours", BUNDLE, title="Ours", num_passes=2, **small)
+    found = result(tmp_path, "Task99_Blob-val-ours")
+    assert found["title"] == "Ours"
+    assert found["settings"]["overrides"] == {"num_passes": 2, "spatial_shape": [16, 16, 16]}
+    assert 0 < found["pairs"][0]["inferer_seconds"] <= found["pairs"][0]["seconds"]
+    with pytest.raises(ValueError, match="expected a result of the same settings, got overrides"):
+        compare.compare(str(decathlon), "ours", BUNDLE, title="Ours", num_passes=1, **small)
+
+
+def test_tune_pairs_are_drawn_once_and_for_all_from_that_part(compare, decathlon, tmp_path):
+    for folder, count in ((tmp_path / "few", 2), (tmp_path / "more", 4)):
+        compare.compare(str(decathlon), part="tune", num_pairs=count, results_dir=str(folder))
+    few, more = (result(tmp_path / name, "Task99_Blob-tune-initial")["pairs"] for name in ("few", "more"))
+    assert [row["dice"] for row in few] == [row["dice"] for row in more[:2]]
+    assert {row[side] for row in more for side in ("fixed", "moving")} <= {"a", "b", "c"}
+
+
+def test_table_lands_in_the_marked_place(compare, decathlon, tmp_path):
+    compare.compare(str(decathlon), results_dir=str(tmp_path), num_pairs=1)
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n<!-- comparison:Task99_Blob-val -->\n<!-- /comparison -->\nend\n")
+    script("comparison_table").render(str(page), str(tmp_path))
+    lines = page.read_text().splitlines()
+    assert lines[2].startswith("| 1 pairs | Dice | Dice 1 | Dice 2 | HD95 (mm) |")
+    assert lines[4].startswith("| before | 0.")
+    assert lines[-1] == "end"
+
+
+def test_unknown_tool_and_overrides_without_a_bundle_are_refused(compare, decathlon, tmp_path):
+    with pytest.raises(ValueError, match=r"tool: expected one of initial, ants_syn, .* got 'ants'"):
+        compare.compare(str(decathlon), "ants", results_dir=str(tmp_path))
+    with pytest.raises(ValueError, match="with --bundle, got num_passes without"):
+        compare.compare(str(decathlon), num_passes=2, results_dir=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
