@@ -72,7 +72,7 @@ def folding_fraction(ddf: torch.Tensor, margin: int = 2) -> torch.Tensor:
         >>> folding_fraction(torch.zeros(1, 3, 8, 8, 8)).item()
         0.0
     """
-    determinant = _without_margin(jacobian_determinant(ddf), margin)
+    determinant = without_margin(jacobian_determinant(ddf), margin)
     return (determinant <= 0).to(determinant.dtype).flatten(1).mean(dim=1)
 
 
@@ -98,11 +98,17 @@ def sdlogj(ddf: torch.Tensor, offset: float = 0.0, margin: int = 2) -> torch.Ten
     Reference:
         Hering et al., Learn2Reg, IEEE TMI 2023, and the evaluation script of the challenge.
     """
-    determinant = _without_margin(jacobian_determinant(ddf), margin)
+    determinant = without_margin(jacobian_determinant(ddf), margin)
     return (determinant + offset).clamp(1e-9, 1e9).log().flatten(1).std(dim=1, correction=0)
 
 
-def _without_margin(volume: torch.Tensor, margin: int) -> torch.Tensor:
+def without_margin(volume: torch.Tensor, margin: int) -> torch.Tensor:
+    """Leave out planes at every border; an axis shorter than 2·margin + 1 keeps its middle.
+
+    Example:
+        >>> without_margin(torch.zeros(1, 1, 8, 8, 1), 2).shape
+        torch.Size([1, 1, 4, 4, 1])
+    """
     for axis in range(2, volume.dim()):
         size = volume.size(axis)
         width = min(margin, (size - 1) // 2)

@@ -1,0 +1,44 @@
+"""What scripts/register.py does, as a tool of the comparison."""
+
+import hashlib
+from dataclasses import asdict
+from typing import Any
+
+from monai.data import MetaTensor
+
+from ..fields.world import Grid
+from ..fields.world_field import resample
+from ..registration.api import Registrar
+from ..registration.prediction import bundle_folder, weights_file
+from ..registration.refinement import Refinement
+from ..transforms.network_grid import on_grid
+from .region_pair import RegionPair
+
+
+class RegisterTool:
+    """Refinement alone or after a bundle; its field, continued beyond the fixed image, on the cube that is scored.
+
+    Args:
+        bundle: folder of a bundle; empty for none, which lays the centers of the images on each other first.
+        ckpt_path: weights of the bundle; empty for its models/model.pt.
+        refine: iterations on each level.
+        **refinement: other settings of :class:`~common.registration.refinement.Refinement`.
+    """
+
+    def __init__(self, bundle: str = "", ckpt_path: str = "", refine: int = 50, **refinement: Any) -> None:
+        settings = Refinement(refine, **refinement)
+        init = "world" if bundle else "center"
+        self.registrar = Registrar(bundle, init, refinement=settings, device="cpu", ckpt_path=ckpt_path)
+        self.settings: dict[str, Any] = {"refinement": asdict(settings)}
+        if bundle:
+            weights = weights_file(bundle_folder(bundle), ckpt_path).read_bytes()
+            self.settings |= {
+                "bundle": bundle_folder(bundle).resolve().name,
+                "model_sha256": hashlib.sha256(weights).hexdigest(),
+            }
+
+    def __call__(self, pair: RegionPair) -> MetaTensor:
+        """Field on the fixed cube of a pair, (3, pad, pad, pad), RAS mm."""
+        field = self.registrar(pair.fixed, pair.moving).field
+        wide = resample(field, Grid.from_image(field), pair.grid, background=None)
+        return on_grid(wide, pair.grid, like=pair.fixed)

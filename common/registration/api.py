@@ -1,0 +1,159 @@
+"""Register two images: alignment, a bundle's prediction, refinement."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+
+from ..fields.world import Grid
+from ..fields.world_field import resample
+from ..fields.world_map import affine_after_field
+from ..transforms.network_grid import on_grid
+from .alignment import align, aligned, check_overlap, initial_alignment
+from .inputs import input_image
+from .prediction import Prediction, bundle_folder
+from .refinement import Refinement, refine
+from .registration import Registration
+
+
+class Registrar:
+    """Registers pairs with one setting; a bundle's network is read once.
+
+    Args:
+        bundle: name or folder of a bundle; "none" for no network.
+        init: "world", "center" or "moments", see :func:`~.alignment.initial_alignment`.
+        affine: True or "affine", "rigid"; False or "" leaves the initial alignment.
+        refinement: settings of the instance optimization after the bundle; None for none.
+        header: which of sform and qform to trust where they disagree.
+        device: "cpu", "cuda:0", …; "" takes a GPU where there is one.
+        ckpt_path: weights of the bundle; empty for its models/model.pt.
+        bundle_options: entries of the bundle's inference.json.
+
+    Raises:
+        ValueError: for an unknown setting.
+        FileNotFoundError: where there is no such bundle.
+    """
+
+    def __init__(
+        self,
+        bundle: str = "none",
+        init: str = "world",
+        affine: bool | str = False,
+        refinement: Refinement | None = None,
+        header: str = "",
+        device: str = "",
+        ckpt_path: str = "",
+        bundle_options: dict[str, Any] | None = None,
+    ) -> None:
+        self.device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+        self.init, self.header, self.refinement = init, header, refinement
+        self.affine = {True: "affine", False: "", None: ""}.get(affine, affine)
+        self.prediction = None
+        if bundle and bundle != "none":
+            self.prediction = Prediction(bundle_folder(bundle), ckpt_path, self.device, **(bundle_options or {}))
+        elif bundle_options or ckpt_path:
+            raise ValueError("bundle_options and ckpt_path: expected a bundle beside them, got none")
+        self.settings = {
+            "bundle": str(bundle or "none"),
+            "ckpt_path": str(ckpt_path),
+            "bundle_options": bundle_options or {},
+            "init": init,
+            "affine": self.affine,
+            "refinement": asdict(refinement) if refinement else None,
+            "header": header,
+        }
+
+    def __call__(
+        self,
+        fixed: str | os.PathLike | MetaTensor,
+        moving: str | os.PathLike | MetaTensor,
+        on_progress: Callable[[str], None] | None = None,
+    ) -> Registration:
+        """Register one pair.
+
+        Args:
+            fixed: NIfTI file, or volume (1, X, Y, Z) with its affine.
+            moving: the same, on any grid.
+            on_progress: called with the name of each step that begins.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: for images that cannot be registered; names the file.
+        """
+        started = time.perf_counter()
+        report = on_progress or (lambda step: None)
+        report("reading")
+        fixed, moving = (input_image(image, self.header) for image in (fixed, moving))
+        initial = initial_alignment(self.init, fixed, moving)
+        if self.prediction is None or not self.prediction.centers or self.affine:
+            check_overlap(fixed, moving, initial)
+        if self.affine:
+            report("affine")
+        matrix = align(fixed, moving, initial, self.affine, self.device)
+        field_mm = self._field(fixed, aligned(moving, matrix), matrix, report)
+        if matrix.equal(torch.eye(4, dtype=matrix.dtype)) and field_mm is not None:
+            total = field_mm
+        else:
+            total = affine_after_field(matrix, field_mm, Grid.from_image(fixed))
+        field = on_grid(total, Grid.from_image(fixed), like=fixed)
+        seconds = time.perf_counter() - started
+        return Registration(fixed, moving, field, initial, matrix, self.settings, seconds)
+
+    def _field(
+        self, fixed: MetaTensor, moving: MetaTensor, matrix: torch.Tensor, report: Callable[[str], None]
+    ) -> torch.Tensor | None:
+        """Displacement in the fixed image's world, to which the moving image is aligned; None stands for zero."""
+        field_mm = None
+        if self.prediction is not None:
+            report("bundle")
+            source = moving
+            if self.prediction.centers and not matrix.equal(torch.eye(4, dtype=matrix.dtype)):
+                # This bundle lays the centers of its images on each other; on one grid that keeps the alignment.
+                grid = Grid.from_image(fixed)
+                source = on_grid(resample(moving, Grid.from_image(moving), grid, background=None), grid, like=moving)
+            field_mm = self.prediction(fixed, source).as_tensor()
+        if self.refinement is not None:
+            report("refinement")
+            field_mm = refine(fixed, moving, field_mm, self.refinement, self.device)
+        return field_mm
+
+
+def register(
+    fixed: str | os.PathLike | MetaTensor,
+    moving: str | os.PathLike | MetaTensor,
+    bundle: str = "none",
+    *,
+    init: str = "world",
+    affine: bool | str = False,
+    refine: int | Refinement = 0,
+    device: str = "",
+    **options: Any,
+) -> Registration:
+    """Register the moving image onto the fixed one.
+
+    Args:
+        fixed: NIfTI file, or volume (1, X, Y, Z) with its affine.
+        moving: the same, on any grid and of any contrast that the bundle or the similarity takes.
+        bundle: name or folder of a bundle; "none" for affine or refinement alone.
+        init: "world" trusts the headers, "center" and "moments" lay centers or centers of mass on each other.
+        affine: True, or "rigid".
+        refine: iterations of instance optimization on each level; more settings as a :class:`~.refinement.Refinement`.
+        device: where to compute; "" takes a GPU where there is one.
+        **options: the others of :class:`Registrar`: ``header``, ``ckpt_path``, ``bundle_options``.
+
+    Returns:
+        The registration: ``.warp(image)``, ``.field``, ``.inverse``, ``.save(dir)``.
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 24)
+        >>> blob = torch.exp(-4 * (x[:, None, None] ** 2 + x[:, None] ** 2 + 2 * x**2))[None]
+        >>> fixed, moving = (MetaTensor(blob.roll(k, 1), affine=torch.eye(4)) for k in (0, 3))
+        >>> register(fixed, moving, init="moments").affine[0, 3].round().item()
+        3.0
+    """
+    refinement = Refinement(num_iterations=refine) if isinstance(refine, int) and refine else refine or None
+    return Registrar(bundle, init, affine, refinement, device=device, **options)(fixed, moving)

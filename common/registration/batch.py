@@ -1,0 +1,202 @@
+"""Many pairs: a folder each, finished ones skipped, failures listed at the end."""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..data.dataset_json import did_you_mean, read_dataset_json
+from ..data.pair_list import PAIR_KEYS
+from .api import Registrar
+from .outputs import METRICS_FILE, Annotations
+
+KEYS = ("name", *PAIR_KEYS)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pair to register.
+
+    Args:
+        fixed: NIfTI file.
+        moving: NIfTI file.
+        name: of its folder in the output folder; "" for the output folder itself.
+        annotations: labels and landmarks.
+    """
+
+    fixed: str
+    moving: str
+    name: str = ""
+    annotations: Annotations = field(default_factory=Annotations)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which files are asked for, see :func:`.outputs.save_registration`."""
+
+    inverse: bool = False
+    learn2reg: bool = False
+    report: bool = True
+
+
+def read_jobs(path: str | os.PathLike) -> list[Job]:
+    """Read pairs from JSON or CSV; whether their files can be read shows when it is their turn.
+
+    JSON holds a list of objects, CSV has a header; keys are fixed and moving, and perhaps name, fixed_label,
+    moving_label, fixed_points, moving_points. File names are relative to the list or absolute.
+
+    Args:
+        path: file that ends in .json or .csv.
+
+    Returns:
+        The pairs with absolute paths; those without a name are pair0, pair1, …
+
+    Raises:
+        FileNotFoundError: no such list.
+        ValueError: for no pairs, an unknown key, a missing file name, or a name twice.
+    """
+    path = Path(path).expanduser().absolute()
+    entries = _csv_rows(path) if path.suffix.lower() == ".csv" else read_dataset_json(path)
+    entries = entries.get("pairs") if isinstance(entries, Mapping) else entries
+    if not isinstance(entries, list) or not entries:
+        raise ValueError(f"{path}: expected a list of pairs, got none")
+    digits = len(str(len(entries) - 1))
+    jobs = [_job(entry, f"pair{number:0{digits}d}", f"{path}, pair {number}") for number, entry in enumerate(entries)]
+    names = [job.name for job in jobs]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise ValueError(f"{path}: expected every name once, got {', '.join(twice)} more often")
+    return [_absolute(job, path.parent) for job in jobs]
+
+
+def run_job(
+    job: Job,
+    registrar: Registrar,
+    output_dir: str | os.PathLike,
+    request: Request,
+    overwrite: bool = False,
+    on_progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Register one pair and write its files, unless they are all there.
+
+    Args:
+        job: the pair.
+        registrar: its settings.
+        output_dir: the folder of all pairs.
+        request: what to write.
+        overwrite: whether to replace results of other images or settings.
+        on_progress: called with the name of each step.
+
+    Returns:
+        Content of its metrics.json.
+
+    Raises:
+        FileExistsError: where the folder holds results of other images or settings.
+        ValueError: for images that cannot be registered.
+        OSError: where files cannot be read or written.
+    """
+    folder = Path(output_dir) / job.name
+    asked = json.loads(json.dumps({**asdict(job), **asdict(request), **registrar.settings}))
+    done = _finished(folder)
+    if done is not None and done.get("settings") == asked:
+        return done
+    if done is not None and not overwrite:
+        differing = [key for key in asked if done.get("settings", {}).get(key) != asked[key]]
+        raise FileExistsError(
+            f"{folder}: expected an empty folder or results of the same command, got others"
+            f" ({', '.join(differing)} differ); --overwrite replaces them"
+        )
+    _prepare(folder)
+    annotations = job.annotations.read(registrar.header)
+    registration = registrar(job.fixed, job.moving, on_progress)
+    registration.settings = asked
+    if on_progress:
+        on_progress("writing")
+    return registration.save(folder, annotations=annotations, **asdict(request))
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    run: Callable[[Job], Any],
+    on_job: Callable[[Job, str], None],
+) -> list[tuple[str, str]]:
+    """Run all jobs, whatever happens to one of them.
+
+    Args:
+        jobs: what to run.
+        run: called with each.
+        on_job: called after each with "" or the reason of its failure.
+
+    Returns:
+        Name and reason of each failure.
+
+    Example:
+        >>> def run(job):
+        ...     raise ValueError("no overlap")
+        >>> run_jobs([Job("a", "b", "pair0")], run, lambda job, reason: None)
+        [('pair0', 'no overlap')]
+    """
+    failures = []
+    for job in jobs:
+        reason = ""
+        try:
+            run(job)
+        except Exception as error:
+            expected = isinstance(error, ValueError | OSError)
+            reason = str(error) if expected and str(error) else f"{type(error).__name__}: {error}"
+            failures.append((job.name, reason))
+        on_job(job, reason)
+    return failures
+
+
+def _csv_rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"expected the file {path}, but there is none")
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return [{key: value for key, value in row.items() if value} for row in csv.DictReader(stream)]
+
+
+def _job(entry: Any, name: str, where: str) -> Job:
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"{where}: expected an object with the keys fixed and moving, got {entry!r}")
+    for key in entry:
+        if key not in KEYS:
+            raise ValueError(f"{where}: there is no key {key!r}, {did_you_mean(str(key), KEYS)}")
+    for key in ("fixed", "moving"):
+        if key not in entry:
+            raise ValueError(f"{where}: expected the keys fixed and moving, {key} is missing")
+    name = str(entry.get("name", name))
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise ValueError(f"{where}: expected a name that can be a folder, got {name!r}")
+    annotations = Annotations(**{key: str(entry[key]) for key in PAIR_KEYS[2:] if key in entry})
+    return Job(str(entry["fixed"]), str(entry["moving"]), name, annotations)
+
+
+def _absolute(job: Job, folder: Path) -> Job:
+    def place(name: str) -> str:
+        return str(folder / Path(name).expanduser()) if name else ""
+
+    annotations = Annotations(**{key: place(name) for key, name in asdict(job.annotations).items()})
+    return Job(place(job.fixed), place(job.moving), job.name, annotations)
+
+
+def _finished(folder: Path) -> dict[str, Any] | None:
+    """Content of metrics.json where there is one and all files that it names."""
+    try:
+        metrics = json.loads((folder / METRICS_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    complete = isinstance(metrics, dict) and all((folder / name).is_file() for name in metrics.get("files", [""]))
+    return metrics if complete else None
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder, and remove what a killed run left: half-written files under hidden names, a metrics.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / METRICS_FILE).unlink(missing_ok=True)
+    for pattern in ("*.nii.gz", "*.tfm", "*.csv", "*.fcsv", "*.mrk.json", "report.html", METRICS_FILE):
+        for path in folder.glob(f".{pattern}.????????"):
+            path.unlink()

@@ -1,0 +1,194 @@
+"""All files of a registration. ``metrics.json`` comes last: a folder that has one is complete."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+
+from ..atomic import write_json
+from ..fields.io import save_field, save_image
+from ..fields.world import Grid
+from ..fields.world_map import affine_after_field, apply_affine
+from ..metrics.landmarks import landmark_distance_mm
+from ..metrics.regularity import determinant_of_field_mm, determinant_scores
+from ..transforms.network_grid import on_grid
+from .inputs import input_label
+from .label_maps import check_labels, label_dice, warp_label
+from .landmarks import Landmarks, read_landmarks, write_landmarks
+from .learn2reg_file import save_submission, submission_name
+from .preview import Preview, preview, similarities
+from .registration import Registration
+from .report import write_report
+from .transform_file import save_affine
+
+METRICS_FILE = "metrics.json"
+PACKAGES = ("torch", "monai", "nibabel", "numpy")
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Files that come with a pair; each may be empty.
+
+    Args:
+        fixed_label: label map of the fixed image.
+        moving_label: label map of the moving image; is warped.
+        fixed_points: landmarks of the fixed image; are moved into the moving image.
+        moving_points: landmarks of the moving image; are moved into the fixed image.
+    """
+
+    fixed_label: str = ""
+    moving_label: str = ""
+    fixed_points: str = ""
+    moving_points: str = ""
+
+    def read(self, header: str = "") -> dict[str, MetaTensor | Landmarks]:
+        """The files that are given, checked; ``header`` as in :func:`.inputs.input_image`."""
+        content: dict[str, MetaTensor | Landmarks] = {}
+        for name, path in asdict(self).items():
+            if path and name.endswith("label"):
+                content[name] = input_label(path, header)
+                check_labels(content[name])
+            elif path:
+                content[name] = read_landmarks(path)
+        return content
+
+
+def save_registration(
+    registration: Registration,
+    output_dir: str | os.PathLike,
+    annotations: dict[str, MetaTensor | Landmarks] | Annotations | None = None,
+    inverse: bool = False,
+    learn2reg: bool = False,
+    report: bool = True,
+) -> dict[str, Any]:
+    """Write warped.nii.gz, field.nii.gz, affine.tfm, metrics.json, and what is asked for.
+
+    Args:
+        registration: what to write.
+        output_dir: folder; created where missing.
+        annotations: labels and landmarks of the pair, as files or read.
+        inverse: also inverse_field.nii.gz, on the moving image's grid.
+        learn2reg: also the field in the form of that challenge.
+        report: also report.html.
+
+    Returns:
+        Content of metrics.json.
+
+    Raises:
+        OSError: where the folder cannot be written.
+        ValueError: for annotations that do not fit the pair.
+    """
+    folder = Path(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    given = annotations.read() if isinstance(annotations, Annotations) else annotations or {}
+    _check(registration, given)
+    warped = registration.warp(registration.moving, background=min(registration.moving.min().item(), 0.0))
+    field_mm, grid = registration.field.as_tensor(), registration.grid
+    save_image(folder / "warped.nii.gz", warped, grid)
+    save_field(folder / "field.nii.gz", field_mm, grid)
+    save_affine(folder / "affine.tfm", registration.affine)
+    files = ["warped.nii.gz", "field.nii.gz", "affine.tfm"]
+    if learn2reg:
+        files.append(submission_name(*(_name(image) for image in (registration.fixed, registration.moving))))
+        save_submission(folder / files[-1], field_mm, grid, Grid.from_image(registration.moving))
+    if inverse:
+        files.append("inverse_field.nii.gz")
+        save_field(folder / files[-1], registration.inverse.as_tensor(), Grid.from_image(registration.moving))
+    overlap = _save_labels(registration, folder, given, files)
+    distances = _save_landmarks(registration, folder, given, files)
+    determinant = determinant_of_field_mm(field_mm, grid)
+    view = preview(registration, warped, determinant)
+    regularity = determinant_scores(determinant)
+    del warped, determinant
+    metrics = _metrics(registration, view) | {"overlap": overlap, "landmarks": distances, "regularity": regularity}
+    if report:
+        files.append("report.html")
+        write_report(folder / files[-1], view, metrics)
+    metrics["files"] = [*files, METRICS_FILE]
+    write_json(folder / METRICS_FILE, metrics)
+    return metrics
+
+
+def _check(registration: Registration, given: dict) -> None:
+    label = given.get("fixed_label")
+    if label is not None and label.shape != registration.fixed.shape:
+        raise ValueError(
+            f"{_name(label)}: expected the shape of the fixed image, {tuple(registration.fixed.shape[1:])}, got"
+            f" {tuple(label.shape[1:])}"
+        )
+    points = [len(given[key].points_mm) for key in ("fixed_points", "moving_points") if key in given]
+    if len(set(points)) > 1:
+        raise ValueError(f"expected as many fixed_points as moving_points, got {points[0]} and {points[1]}")
+
+
+def _save_labels(registration: Registration, folder: Path, given: dict, files: list[str]) -> dict | None:
+    if "moving_label" not in given:
+        return None
+    warped = warp_label(registration, given["moving_label"])
+    largest = int(warped.max())
+    dtype = "uint8" if largest < 256 else "int16" if largest < 2**15 else "int32"
+    files.append("warped_label.nii.gz")
+    save_image(folder / files[-1], warped, registration.grid, dtype)
+    if "fixed_label" not in given:
+        return None
+    before = Registration(registration.fixed, given["moving_label"], _affine_field(registration), registration.initial)
+    fixed_label = given["fixed_label"].as_tensor()
+    return {
+        "before": label_dice(warp_label(before, given["moving_label"]).as_tensor(), fixed_label),
+        "after": label_dice(warped.as_tensor(), fixed_label),
+    }
+
+
+def _affine_field(registration: Registration) -> MetaTensor:
+    field_mm = affine_after_field(registration.initial, None, registration.grid)
+    return on_grid(field_mm, registration.grid, like=registration.fixed)
+
+
+def _save_landmarks(registration: Registration, folder: Path, given: dict, files: list[str]) -> dict | None:
+    moves = {
+        "fixed_points": ("fixed_points_in_moving", registration.move_points),
+        "moving_points": ("moving_points_in_fixed", registration.move_points_back),
+    }
+    for key, (name, move) in moves.items():
+        if key in given:
+            points = given[key]
+            files.append(f"{name}{points.suffix}")
+            write_landmarks(folder / files[-1], Landmarks(move(points.points_mm), points.labels))
+    if not moves.keys() <= given.keys():
+        return None
+    fixed, moving = (given[key].points_mm for key in moves)
+    return {
+        "before": _distances(apply_affine(registration.initial, fixed), moving),
+        "after": _distances(registration.move_points(fixed), moving),
+    }
+
+
+def _distances(points: torch.Tensor, others: torch.Tensor) -> dict[str, float | list[float]]:
+    errors = landmark_distance_mm(points, others)
+    return {"mean_mm": errors.mean().item(), "max_mm": errors.max().item(), "per_point_mm": errors.tolist()}
+
+
+def _metrics(registration: Registration, view: Preview) -> dict[str, Any]:
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if platform.system() == "Darwin" else 1)
+    metrics = {
+        "fixed": _name(registration.fixed),
+        "moving": _name(registration.moving),
+        "settings": registration.settings,
+        "similarity": similarities(view),
+        "seconds": registration.seconds,
+        "peak_memory_gib": kibibytes / 2**20,
+    }
+    if torch.cuda.is_available():
+        metrics["peak_gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return metrics | {"versions": {"python": platform.python_version(), **versions}}
+
+
+def _name(image: MetaTensor) -> str:
+    return str(image.meta.get("filename_or_obj", "image"))

@@ -1,0 +1,181 @@
+"""Register any pair of NIfTI images, or a list of them.
+
+python scripts/register.py --fixed F.nii.gz --moving M.nii.gz --output_dir OUT --affine --refine 50
+python scripts/register.py --pairs pairs.csv --output_dir OUT --bundle wasserstein_voxelmorph
+torchrun --nproc_per_node 2 scripts/register.py --pairs pairs.csv --output_dir OUT --affine
+"""
+
+import datetime
+import json
+import os
+import sys
+import warnings
+from functools import partial
+from pathlib import Path
+
+import fire
+import torch
+from tqdm import tqdm
+
+from common.registration.api import Registrar
+from common.registration.batch import Job, Request, read_jobs, run_job, run_jobs
+from common.registration.outputs import Annotations
+from common.registration.refinement import Refinement
+
+LONGEST_WAIT = datetime.timedelta(days=30)  # of one process for the others' last pairs
+
+
+def register(
+    fixed: str = "",
+    moving: str = "",
+    output_dir: str = "",
+    pairs: str = "",
+    bundle: str = "none",
+    init: str = "world",
+    affine: bool | str = False,
+    refine: int = 0,
+    similarity: str = Refinement.similarity,
+    regularization: str = Refinement.regularization,
+    weight: float = Refinement.weight,
+    learning_rate: float = Refinement.learning_rate,
+    control_spacing: int = Refinement.control_spacing,
+    velocity: bool = Refinement.velocity,
+    num_levels: int = Refinement.num_levels,
+    spacing_mm: float = Refinement.spacing_mm,
+    fixed_label: str = "",
+    moving_label: str = "",
+    fixed_points: str = "",
+    moving_points: str = "",
+    inverse: bool = False,
+    learn2reg: bool = False,
+    report: bool = True,
+    header: str = "",
+    device: str = "",
+    ckpt_path: str = "",
+    bundle_options: dict | None = None,
+    num_threads: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Bring the moving image onto the fixed one; docs/register.md tells more.
+
+    Args:
+        fixed: NIfTI file that stays in place.
+        moving: NIfTI file that is brought onto it.
+        output_dir: folder of the results; with --pairs each pair gets a folder in it.
+        pairs: JSON or CSV list of fixed, moving and perhaps name, labels, points; in place of --fixed and --moving.
+        bundle: name or folder of a bundle; none for affine or refinement alone.
+        init: world trusts the headers; center and moments lay centers or centers of mass on each other.
+        affine: also optimize an affine map by mutual information first; rigid for a rigid one.
+        refine: iterations of instance optimization on each level, after the bundle or alone; 0 for none.
+        similarity: of the refinement: lncc, mind, mse, mi, swd, pswd, radon, coord_swd.
+        regularization: of the refinement: diffusion or bending.
+        weight: of the regularization.
+        learning_rate: of the refinement, voxels of its level.
+        control_spacing: distance of the refinement's control points, voxels of its level.
+        velocity: refine by a stationary velocity, whose map does not fold.
+        num_levels: resolutions of the refinement, each twice as fine as the one before.
+        spacing_mm: finest voxel size of the refinement; 0 for the image's, up to three million voxels.
+        fixed_label: label map of the fixed image, for Dice.
+        moving_label: label map of the moving image; is warped.
+        fixed_points: landmarks (.csv, .fcsv, .mrk.json); are moved into the moving image.
+        moving_points: landmarks of the moving image; are moved into the fixed image; both give the landmark error.
+        inverse: also write inverse_field.nii.gz on the moving image's grid.
+        learn2reg: also write the field as the Learn2Reg challenge takes it.
+        report: write report.html.
+        header: sform or qform, to be trusted where the two of a file disagree.
+        device: cpu or cuda:0; empty takes a GPU where there is one.
+        ckpt_path: weights of the bundle; empty for its own.
+        bundle_options: entries of the bundle's inference.json, such as '{"num_passes": 2}'.
+        num_threads: of torch; 0 leaves them to torch.
+        overwrite: replace results of another command in the output folder.
+    """
+    jobs = _jobs(fixed, moving, output_dir, pairs, Annotations(fixed_label, moving_label, fixed_points, moving_points))
+    if num_threads:
+        torch.set_num_threads(num_threads)
+    rank, num_processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    refinement = None
+    if refine:
+        refinement = Refinement(
+            refine, similarity, regularization, weight, learning_rate, control_spacing, velocity, num_levels, spacing_mm
+        )
+    device = device or _own_device()
+    registrar = Registrar(bundle, init, affine, refinement, header, device, ckpt_path, bundle_options)
+    request = Request(inverse, learn2reg, report)
+    if num_processes > 1:
+        torch.distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
+    own = jobs[rank::num_processes]
+    with tqdm(own, position=rank, unit="pair", desc="registering", disable=None) as bar:
+        run = partial(
+            run_job,
+            registrar=registrar,
+            output_dir=output_dir,
+            request=request,
+            overwrite=overwrite,
+            on_progress=bar.set_description,
+        )
+        if not pairs:
+            _print_summary(run(own[0]), output_dir)
+            bar.update()
+            return
+        failures = run_jobs(own, run, lambda job, reason: bar.update())
+    _list_failures(_from_all(failures, num_processes), rank, len(jobs))
+
+
+def _jobs(fixed: str, moving: str, output_dir: str, pairs: str, annotations: Annotations) -> list[Job]:
+    if not output_dir:
+        raise ValueError("output_dir: expected a folder for the results, got none")
+    if pairs and (fixed or moving or annotations != Annotations()):
+        raise ValueError("expected either one pair or --pairs, got both")
+    if pairs:
+        return read_jobs(pairs)
+    for name, path in (("fixed", fixed), ("moving", moving)):
+        if not path:
+            raise ValueError(f"{name}: expected a NIfTI file, or --pairs, got none")
+    return [Job(str(Path(fixed).absolute()), str(Path(moving).absolute()), "", annotations)]
+
+
+def _own_device() -> str:
+    count = torch.cuda.device_count()
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % count}" if count else "cpu"
+
+
+def _print_summary(metrics: dict, output_dir: str) -> None:
+    shown = {name: metrics[name] for name in ("similarity", "regularity", "seconds")}
+    for name in ("overlap", "landmarks"):
+        if metrics[name]:
+            shown[name] = {when: next(iter(metrics[name][when].items())) for when in ("before", "after")}
+    print(json.dumps(shown, indent=2))
+    print(f"{output_dir}: {', '.join(metrics['files'])}")
+
+
+def _from_all(failures: list, num_processes: int) -> list:
+    """Failures of all processes; torchrun would end the others as soon as one of them failed."""
+    if num_processes == 1:
+        return failures
+    found: list = [None] * num_processes
+    torch.distributed.all_gather_object(found, failures)
+    torch.distributed.destroy_process_group()
+    return [failure for part in found for failure in part]
+
+
+def _list_failures(failures: list, rank: int, num_jobs: int) -> None:
+    if rank == 0:
+        print(f"{num_jobs - len(failures)} of {num_jobs} pairs are registered", flush=True)
+        for name, reason in sorted(failures):
+            print(f"failed: {name}: {reason}", file=sys.stderr, flush=True)
+    if failures:
+        sys.exit(1)
+
+
+def main() -> None:
+    """Run the command line; what is wrong with the input ends it with one line and the exit code 1."""
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    try:
+        fire.Fire(register)
+    except (ValueError, TypeError, OSError, MemoryError, torch.OutOfMemoryError) as error:
+        print(f"error: {error or type(error).__name__}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
