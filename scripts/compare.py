@@ -13,6 +13,7 @@ import torch
 from common.comparison.bundle_tool import BundleTool
 from common.comparison.record import ComparisonRecord, summary
 from common.comparison.region_pair import RegionPair
+from common.comparison.register_tool import RegisterTool
 from common.comparison.tools import TITLES, TOOLS, tool_settings
 from common.data.registration_pairs import hippocampus_pairs
 
@@ -30,6 +31,7 @@ def compare(
     num_threads: int = 1,
     results_dir: str = "",
     overwrite: bool = False,
+    refine: int = 0,
     **overrides: Any,
 ) -> None:
     """Register listed pairs with one tool, and write scores and seconds as JSON, whole after every pair.
@@ -50,9 +52,16 @@ def compare(
         num_threads: of torch and ITK.
         results_dir: where the file goes; empty for docs/results.
         overwrite: start again where the file holds results of other settings.
+        refine: iterations on each level of the refinement of scripts/register.py, alone or after the bundle; overrides
+            are then settings of it, such as --weight 0.5.
         **overrides: entries of the bundle's inference.json, such as --num_passes 2; they are kept with the results.
     """
-    register, settings = _tool(tool, bundle, ckpt_path, overrides, num_threads)
+    if refine:
+        torch.set_num_threads(num_threads)
+        register = RegisterTool(bundle, ckpt_path, refine, **overrides)
+        settings = register.settings | {"num_threads": num_threads}
+    else:
+        register, settings = _tool(tool, bundle, ckpt_path, overrides, num_threads)
     name = f"{Path(dataset_dir).name}-{part}"
     path = (Path(results_dir) if results_dir else RESULTS) / f"{name}-{tool}.json"
     record = ComparisonRecord(path, name, title or TITLES.get(tool, tool), settings, overwrite)
