@@ -64,13 +64,37 @@ def hippocampus_pairs(dataset_dir: str, part: str = "tune", num_pairs: int = 50)
     return random_pairs(subjects, min(num_pairs, len(subjects) * (len(subjects) - 1)))
 
 
-class RandomPairs(Dataset):
-    """Ordered pairs of different subjects, drawn anew in every epoch.
-
-    The pair of an item follows from (seed, epoch, index), whatever the order of drawing.
+class EpochDraws(Dataset):
+    """Items drawn anew in every epoch; which ones follows from (seed, epoch, index), whatever the order of drawing.
 
     Args:
-        subjects: data set of items with ``image`` (1, *spatial), all on one grid; kept in memory by a CacheDataset.
+        data: data set to draw from; kept in memory by a CacheDataset.
+        num_pairs: items per epoch.
+        seed: of the draw.
+    """
+
+    def __init__(self, data: Sequence[dict] | Dataset, num_pairs: int, seed: int = 0) -> None:
+        self.data, self.num_pairs, self.seed, self.epoch = data, num_pairs, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose pairs come next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.num_pairs
+
+    def drawn(self, index: int, count: int) -> list[torch.Tensor]:
+        """``image`` of ``count`` different items."""
+        generator = sample_generator(self.seed, self.epoch, index)
+        chosen = torch.randperm(len(self.data), generator=generator)[:count].tolist()
+        return [torch.as_tensor(self.data[number]["image"]) for number in chosen]
+
+
+class RandomPairs(EpochDraws):
+    """Ordered pairs of different subjects, drawn anew in every epoch.
+
+    Args:
+        subjects: data set of items with ``image`` (1, *spatial), all on one grid.
         num_pairs: items per epoch.
         seed: of the draw.
 
@@ -87,20 +111,36 @@ class RandomPairs(Dataset):
     def __init__(self, subjects: Sequence[dict] | Dataset, num_pairs: int, seed: int = 0) -> None:
         if len(subjects) < 2 or num_pairs < 1:
             raise ValueError(f"expected at least 2 subjects and 1 pair, got {len(subjects)} and {num_pairs}")
-        self.data, self.num_pairs, self.seed, self.epoch = subjects, num_pairs, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose pairs come next."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.num_pairs
+        super().__init__(subjects, num_pairs, seed)
 
     def __getitem__(self, index: int) -> dict:
-        generator = sample_generator(self.seed, self.epoch, index)
-        chosen = torch.randperm(len(self.data), generator=generator)[:2].tolist()
-        fixed, moving = (torch.as_tensor(self.data[number]["image"]) for number in chosen)
-        return {"image": torch.cat([fixed, moving])}
+        return {"image": torch.cat(self.drawn(index, 2))}
+
+
+class DrawnPairs(EpochDraws):
+    """Given pairs, each epoch another draw of them, with replacement: a small set makes epochs of any length.
+
+    Args:
+        pairs: data set of items with ``image`` (2, *spatial), fixed first.
+        num_pairs: items per epoch.
+        seed: of the draw.
+
+    Raises:
+        ValueError: without a pair.
+
+    Example:
+        >>> pairs = DrawnPairs([{"image": torch.zeros(2, 4, 4, 4)}], num_pairs=8)
+        >>> len(pairs), pairs[7]["image"].shape
+        (8, torch.Size([2, 4, 4, 4]))
+    """
+
+    def __init__(self, pairs: Sequence[dict] | Dataset, num_pairs: int, seed: int = 0) -> None:
+        if min(len(pairs), num_pairs) < 1:
+            raise ValueError(f"expected at least 1 pair and 1 item per epoch, got {len(pairs)} and {num_pairs}")
+        super().__init__(pairs, num_pairs, seed)
+
+    def __getitem__(self, index: int) -> dict:
+        return {"image": self.drawn(index, 1)[0]}
 
 
 def region_inference_pairs(

@@ -1,4 +1,4 @@
-"""Images of a small region, centered in a common box: the network's grid where world positions mean nothing."""
+"""Images of a small region in a common box: the network's grid about the center of an image."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -9,12 +9,15 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import ensure_tuple_rep
 
+from ..fields.grid import identity_grid
+from ..fields.shrink import resample_smoothly
 from ..fields.world import Grid, network_grid
 from ..fields.world_field import resample
 from .network_grid import NATIVE_SUFFIX, on_grid
 from .zscore import z_score
 
 ALIGNMENT_KEY = "alignment"
+ALIGNMENTS = ("center", "world")
 
 
 def padded_grid(image: MetaTensor, pad_mm: int) -> Grid:
@@ -86,24 +89,32 @@ def contour_grid(label: MetaTensor, padded: Grid, margin_mm: int, spatial_shape:
 
 
 class ToCenteredRegiond(MapTransform):
-    """Put each image on a grid of its own, a box about its center, and take these grids for one and the same.
+    """Put images on one grid, a box about the center of each, or of the first alone.
 
-    Region crops share a center, not a world frame. So the boxes of the images, not their world positions, are laid on
-    each other: results carry the affine of the first key's box, and ``alignment`` tells how the second key's box lies
-    to it. Intensities become z-scores of the whole image before it is padded. The untouched image under key ``k`` moves
-    to ``k_native``. A label goes with its image: ``fixed`` and ``fixed_label``, ``image`` and ``label``.
+    Aligned by centers: region crops share a center, not a world frame. So the boxes of the images, not their world
+    positions, are laid on each other: results carry the affine of the first key's box, and ``alignment`` tells how the
+    second key's box lies to it. Intensities become z-scores of the whole image before it is padded.
+
+    Aligned in the world: images of one patient, such as MR and ultrasound. The box of the first key is the box of all;
+    ``alignment`` is the identity. Intensities become z-scores of what lies in the box, since one image may be a head
+    and the other a small part of it.
+
+    An image with voxels at most half as large as those of the grid is averaged first. The untouched image under key
+    ``k`` moves to ``k_native``. A label goes with its image: ``fixed`` and ``fixed_label``, ``image`` and ``label``.
 
     Args:
         keys: images, MetaTensors (1, X, Y, Z) with an affine; the fixed one first.
-        pad_mm: no image may be larger.
+        pad_mm: no image that has a box of its own may be larger.
         box_mm: edges of the box in the middle of the padded image.
         spatial_shape: voxels along them.
         background: z-score outside an image; None repeats its border voxels.
         contour_margin_mm: −1 for the fixed box; else the box follows each image's own label, at this distance, as in
             the paper. That uses the labels of the images to be registered.
+        alignment: "center" or "world".
 
     Raises:
-        ValueError: for a constant image, one larger than the pad, a label not shaped as its image; names the file.
+        ValueError: for a constant image, one larger than the pad or outside the box, a label not shaped as its image,
+            each with the name of the file; for another alignment.
 
     Example:
         >>> item = {"image": MetaTensor(torch.rand(1, 35, 50, 36), affine=torch.eye(4))}
@@ -119,8 +130,12 @@ class ToCenteredRegiond(MapTransform):
         spatial_shape: int | Sequence[int] = 48,
         background: float | None = 0.0,
         contour_margin_mm: int = -1,
+        alignment: str = "center",
     ):
         super().__init__(keys)
+        if alignment not in ALIGNMENTS:
+            raise ValueError(f"alignment: expected one of {', '.join(ALIGNMENTS)}, got {alignment!r}")
+        self.alignment = alignment
         self.pad_mm, self.box_mm = pad_mm, tuple(box_mm)
         self.spatial_shape = ensure_tuple_rep(spatial_shape, 3)
         self.background, self.contour_margin_mm = background, contour_margin_mm
@@ -128,10 +143,12 @@ class ToCenteredRegiond(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The item with images and labels on the common grid, their originals and the alignment."""
         item = dict(data)
-        grids = [self._grid(item, key) for key in self.keys]
+        for key in self.keys:
+            _check_label(item, key)
+        grids = [self._grid(item, self.keys[0] if self.alignment == "world" else key) for key in self.keys]
         for key, grid in zip(self.keys, grids, strict=True):
             native, label_key = item[key], _label_key(key)
-            region = resample(z_score(native), Grid.from_image(native), grid, background=self.background)
+            region = self._intensities(native, grid)
             item[key], item[f"{key}{NATIVE_SUFFIX}"] = on_grid(region, grids[0], like=native), native
             if label_key in item:
                 native = item[label_key]
@@ -142,16 +159,25 @@ class ToCenteredRegiond(MapTransform):
         return item
 
     def _grid(self, item: Mapping[Hashable, Any], key: Hashable) -> Grid:
-        image, label = item[key], item.get(_label_key(key))
-        padded = padded_grid(image, self.pad_mm)
-        if label is not None and label.shape != image.shape:
-            name = label.meta.get("filename_or_obj", _label_key(key))
-            raise ValueError(f"{name}: expected the shape of its image, {tuple(image.shape)}, got {tuple(label.shape)}")
+        label, padded = item.get(_label_key(key)), padded_grid(item[key], self.pad_mm)
         if self.contour_margin_mm < 0:
             return region_grid(padded, self.box_mm, self.spatial_shape)
         if label is None:
             raise ValueError(f"expected {_label_key(key)!r} for contour_margin_mm = {self.contour_margin_mm}, got none")
         return contour_grid(label, padded, self.contour_margin_mm, self.spatial_shape)
+
+    def _intensities(self, native: MetaTensor, grid: Grid) -> torch.Tensor:
+        own = Grid.from_image(native)
+        if self.alignment == "center":
+            return resample_smoothly(z_score(native), own, grid, background=self.background)
+        inside = resample(torch.ones_like(native.as_tensor()), own, grid) > 0.5
+        if not inside.any():
+            name = native.meta.get("filename_or_obj", "image")
+            raise ValueError(
+                f"{name}: expected an image that reaches into the box of the fixed one, got none of it there"
+            )
+        region = z_score(on_grid(resample_smoothly(native, own, grid), grid, like=native), inside).as_tensor()
+        return region if self.background is None else torch.where(inside, region, self.background)
 
 
 class AddAlignmentd(Transform):
@@ -176,12 +202,29 @@ class AddAlignmentd(Transform):
         """The item with the whole field."""
         item = dict(data)
         field = item[self.field_key]
-        grid, alignment = Grid.from_image(field), torch.as_tensor(item[ALIGNMENT_KEY]).double().cpu()
-        voxels = torch.stack(torch.meshgrid([torch.arange(size) for size in grid.spatial_shape], indexing="ij"), -1)
-        points = grid.voxel_to_world(voxels)
-        moved = (points + field.as_tensor().cpu().movedim(0, -1)) @ alignment[:3, :3].T + alignment[:3, 3]
+        grid, alignment = Grid.from_image(field), torch.as_tensor(item[ALIGNMENT_KEY])
+        points = grid.voxel_to_world(identity_grid(list(grid.spatial_shape)).movedim(0, -1))
+        moved = align_points(points + field.as_tensor().cpu().movedim(0, -1), alignment)
         item[self.field_key] = on_grid((moved - points).movedim(-1, 0).to(field.as_tensor()), grid, like=field)
         return item
+
+
+def align_points(points_mm: torch.Tensor, alignment: torch.Tensor) -> torch.Tensor:
+    """Points (..., 3) of the fixed image's world in that of the moving image, A p, for A (4, 4): float64.
+
+    Example:
+        >>> align_points(torch.ones(3), torch.diag(torch.tensor([2.0, 1.0, 1.0, 1.0]))).tolist()
+        [2.0, 1.0, 1.0]
+    """
+    alignment = alignment.double().cpu()
+    return points_mm.double() @ alignment[:3, :3].T + alignment[:3, 3]
+
+
+def _check_label(item: Mapping[Hashable, Any], key: Hashable) -> None:
+    image, label = item[key], item.get(_label_key(key))
+    if label is not None and label.shape != image.shape:
+        name = label.meta.get("filename_or_obj", _label_key(key))
+        raise ValueError(f"{name}: expected the shape of its image, {tuple(image.shape)}, got {tuple(label.shape)}")
 
 
 def _label_key(key: Hashable) -> str:

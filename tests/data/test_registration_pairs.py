@@ -3,6 +3,7 @@ import torch
 
 from common.data.decathlon import decathlon_splits
 from common.data.registration_pairs import (
+    DrawnPairs,
     RandomPairs,
     hippocampus_pairs,
     hippocampus_subjects,
@@ -29,6 +30,15 @@ def test_draw_follows_from_seed_epoch_and_index():
     pairs.set_epoch(1)
     assert drawn(pairs) == drawn(again)
     assert drawn(RandomPairs(numbered(9), 20, seed=1)) != drawn(RandomPairs(numbered(9), 20))
+
+
+def test_given_pairs_are_drawn_whole_and_anew_in_every_epoch():
+    pairs = DrawnPairs([{"image": torch.full((2, 2, 2, 2), float(number))} for number in range(5)], 40)
+    first = drawn(pairs)
+    assert {fixed == moving for fixed, moving in first} == {True}
+    assert len(set(first)) == 5
+    pairs.set_epoch(1)
+    assert drawn(pairs) != first
 
 
 def test_parts_of_the_sample_population_share_no_subject():
@@ -61,3 +71,5 @@ def test_val_pairs_are_the_listed_ones_and_of_the_val_part(registration_data):
 def test_one_subject_makes_no_pair():
     with pytest.raises(ValueError, match="expected at least 2 subjects"):
         RandomPairs(numbered(1), 5)
+    with pytest.raises(ValueError, match="expected at least 1 pair"):
+        DrawnPairs([], 5)

@@ -88,10 +88,67 @@ def test_contour_box_is_the_label_with_its_margin():
     assert grid.affine[0, 3].item() == pytest.approx(3.0)
 
 
-def test_label_of_another_shape_is_refused():
-    item = {"image": volume(35, 50, 36), "label": volume(35, 50, 35)}
+def in_one_world(fixed_affine, moving_affine, **options):
+    """Two images of one patient: the same function of the world position, z-scores unlike."""
+    item = {"fixed": volume(30, 30, 30, affine=fixed_affine), "moving": volume(40, 40, 40, affine=moving_affine)}
+    for image, factor in zip(item.values(), (1.0, 7.0), strict=True):
+        voxels = torch.stack(torch.meshgrid([torch.arange(size) for size in image.shape[1:]], indexing="ij"), -1)
+        points = Grid.from_image(image).voxel_to_world(voxels)
+        image[:] = factor * (points / torch.tensor([9.0, 7.0, 8.0])).sin().sum(-1).float()
+    options = {"pad_mm": 64, "box_mm": (24, 24, 24), "spatial_shape": 16, "alignment": "world"} | options
+    return ToCenteredRegiond(["fixed", "moving"], **options)(item)
+
+
+def test_aligned_in_the_world_both_images_show_the_same_place():
+    out = in_one_world(affine_of((1, 1, 1), (5, 6, 7)), affine_of((-1, 1, 1), (38, 0, 0)))
+    assert torch.equal(out["alignment"], torch.eye(4, dtype=torch.float64))
+    assert out["fixed"].std(correction=0).item() == pytest.approx(1, abs=1e-5)
+    torch.testing.assert_close(out["fixed"].as_tensor(), out["moving"].as_tensor(), atol=0.05, rtol=0)
+
+
+def test_aligned_by_centers_they_do_not():
+    out = in_one_world(affine_of((1, 1, 1), (5, 6, 7)), affine_of((-1, 1, 1), (38, 0, 0)), alignment="center")
+    assert (out["fixed"] - out["moving"]).abs().max() > 0.5
+
+
+def test_aligned_in_the_world_only_the_fixed_image_must_fit_the_pad():
+    assert in_one_world(torch.eye(4), affine_of((2, 2, 2), (-20, -20, -20)), pad_mm=32)["moving"].shape[1:] == (16,) * 3
+
+
+def test_z_score_of_the_box_leaves_out_what_no_image_covers():
+    moving_affine = affine_of((1, 1, 1), (16, -5, -5))  # begins in the middle of the fixed one
+    out = in_one_world(torch.eye(4), moving_affine)
+    covered = out["moving"][:, 9:]
+    assert (out["moving"][:, :8] == 0).all()
+    assert covered.mean().item() == pytest.approx(0, abs=1e-5)
+    assert covered.std(correction=0).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_fine_image_is_averaged_rather_than_sampled():
+    image = volume(96, 96, 96, affine=affine_of((0.5, 0.5, 0.5), (0, 0, 0)))
+    image[:] = 0.0
+    image[0, ::4, :48] = 1.0  # planes a quarter as wide as a voxel of the grid, here, their mean there
+    image[0, :, 48:] = 0.25
+    image[0, :, :, 80:] = 10.0
+    out = ToCenteredRegiond("image", pad_mm=64, box_mm=(48, 48, 48), spatial_shape=24)({"image": image})["image"]
+    torch.testing.assert_close(out[0, 2:22, 2:10, 12], out[0, 2:22, 14:22, 12], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("alignment", ["center", "world"])
+def test_label_of_another_shape_is_refused(alignment):
+    item = {"fixed": volume(35, 50, 36), "moving": volume(35, 50, 36), "moving_label": volume(35, 50, 35)}
     with pytest.raises(ValueError, match=r"some\.nii\.gz: expected the shape of its image"):
-        ToCenteredRegiond("image")(item)
+        ToCenteredRegiond(["fixed", "moving"], alignment=alignment)(item)
+
+
+def test_image_elsewhere_in_the_world_is_refused():
+    with pytest.raises(ValueError, match=r"some\.nii\.gz: expected an image that reaches into the box"):
+        in_one_world(torch.eye(4), affine_of((1, 1, 1), (500, 0, 0)))
+
+
+def test_unknown_alignment_is_refused():
+    with pytest.raises(ValueError, match="alignment: expected one of center, world, got 'centre'"):
+        ToCenteredRegiond("image", alignment="centre")
 
 
 def test_image_larger_than_the_pad_is_refused():
