@@ -31,7 +31,7 @@ def read_comparison(folder: str | Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def comparison_table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown table, a line per tool: means ± standard deviation over the pairs, median seconds per pair.
+    """Markdown table, a line per tool: means ± standard deviation over the pairs, median processor time.
 
     Args:
         results: of one list, from :func:`read_comparison`.
@@ -40,22 +40,22 @@ def comparison_table(results: Sequence[Mapping[str, Any]]) -> str:
         The table; tools that have not scored every pair of the longest one say how many they have.
 
     Example:
-        >>> rows = [{"fixed": "a", "moving": "b", "dice": 0.5, "hd95_mm": 4.0, "seconds": 2.0}]
-        >>> print(comparison_table([{"title": "tool", "pairs": rows, "settings": {"num_threads": 1}}]))
-        | 1 pairs | Dice | HD95 (mm) | seconds per pair (threads) |
+        >>> rows = [{"fixed": "a", "moving": "b", "dice": 0.5, "hd95_mm": 4.0, "processor_seconds": 2.0}]
+        >>> print(comparison_table([{"title": "tool", "pairs": rows}]))
+        | 1 pairs | Dice | HD95 (mm) | processor seconds per pair |
         |---|---:|---:|---:|
-        | tool | 0.500 ± 0.000 | 4.00 ± 0.00 | 2.00 (1) |
+        | tool | 0.500 ± 0.000 | 4.00 ± 0.00 | 2.00 |
     """
     means = [summary(result["pairs"]) for result in results]
     columns = {name: style for name, style in COLUMNS.items() if any(name in mean for mean in means)}
     most = max(len(result["pairs"]) for result in results)
-    titles = [f"{most} pairs", *(style[0] for style in columns.values()), "seconds per pair (threads)"]
+    titles = [f"{most} pairs", *(style[0] for style in columns.values()), "processor seconds per pair"]
     lines = ["| " + " | ".join(titles) + " |", "|---|" + "---:|" * (len(titles) - 1)]
     for result, mean in zip(results, means, strict=True):
         count = len(result["pairs"])
         title = result["title"] + ("" if count == most else f" ({count} pairs)")
         cells = [_cell(mean.get(name), *style[1:]) for name, style in columns.items()]
-        lines.append("| " + " | ".join([title, *cells, _seconds(mean, result)]) + " |")
+        lines.append("| " + " | ".join([title, *cells, _seconds(mean)]) + " |")
     return "\n".join(lines)
 
 
@@ -66,9 +66,8 @@ def _cell(mean: Mapping[str, float] | None, factor: float, digits: int, with_dev
     return f"{text} ± {factor * mean['sd']:.{digits}f}" if with_deviation else text
 
 
-def _seconds(mean: Mapping[str, Mapping[str, float]], result: Mapping[str, Any]) -> str:
-    """Median, as the first pair loads the tool; of a bundle also that of the network and what follows it at once."""
-    text = f"{mean['seconds']['median']:.2f}"
-    if "inferer_seconds" in mean:
-        text += f", network {mean['inferer_seconds']['median']:.2f}"
-    return f"{text} ({result['settings'].get('num_threads', 1)})"
+def _seconds(mean: Mapping[str, Mapping[str, float]]) -> str:
+    """Median of the processor's seconds, as the first pair loads the tool; of the clock's where those are missing."""
+    if "processor_seconds" in mean:
+        return f"{mean['processor_seconds']['median']:.2f}"
+    return f"{mean['seconds']['median']:.2f} (clock)"

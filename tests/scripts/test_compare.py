@@ -77,6 +77,7 @@ def test_bundle_takes_overrides_and_keeps_them(compare, decathlon, tmp_path):
     found = result(tmp_path, "Task99_Blob-val-ours")
     assert found["title"] == "Ours"
     assert found["settings"]["overrides"] == {"num_passes": 2, "spatial_shape": [16, 16, 16]}
+    assert found["pairs"][0]["processor_seconds"] > 0
     assert 0 < found["pairs"][0]["inferer_seconds"] <= found["pairs"][0]["seconds"]
     with pytest.raises(ValueError, match="expected a result of the same settings, got overrides"):
         compare.compare(str(decathlon), "ours", BUNDLE, title="Ours", num_passes=1, **small)
