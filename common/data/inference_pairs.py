@@ -8,14 +8,18 @@ from .sample_folder import write_sample_population
 SAMPLE_FOLDER = "sample"
 
 
-def inference_pairs(fixed: str = "", moving: str = "", dataset_dir: str = "", output_dir: str = ".") -> list[dict]:
+def inference_pairs(
+    fixed: str = "", moving: str = "", dataset_dir: str = "", output_dir: str = ".", sample_contrast: str = "T2"
+) -> list[dict]:
     """Pairs to register, those of a list with the name of their result folder.
 
     Args:
         fixed: NIfTI file that stays in place; needs `moving`.
         moving: NIfTI file that is brought onto it.
         dataset_dir: JSON list of pairs, see :func:`~.pair_list.read_pair_list`; not together with `fixed`.
-        output_dir: where a sample pair is written when nothing else is given: T1 of one subject, T2 of another.
+        output_dir: where a sample pair is written when nothing else is given: T1 of one subject, another contrast of
+            another.
+        sample_contrast: of the moving image of the sample pair, T1, T2 or FLAIR.
 
     Returns:
         Dictionaries with `fixed`, `moving` (absolute paths), `name`, and what else the list gives.
@@ -34,15 +38,15 @@ def inference_pairs(fixed: str = "", moving: str = "", dataset_dir: str = "", ou
         digits = len(str(len(pairs) - 1))
         return [{**pair, "name": f"pair{number:0{digits}d}"} for number, pair in enumerate(pairs)]
     if not fixed:
-        fixed, moving = _sample_pair(Path(output_dir))
+        fixed, moving = _sample_pair(Path(output_dir), sample_contrast)
     for name, path in (("fixed", fixed), ("moving", moving)):
         if not Path(path).expanduser().is_file():
             raise FileNotFoundError(f"{name}: expected a NIfTI file, got {path}, which does not exist")
     return [{key: str(Path(path).expanduser().absolute()) for key, path in (("fixed", fixed), ("moving", moving))}]
 
 
-def _sample_pair(output_dir: Path) -> tuple[str, str]:
+def _sample_pair(output_dir: Path, contrast: str) -> tuple[str, str]:
     folder = output_dir / SAMPLE_FOLDER
     if not folder.exists():
         write_sample_population(folder, num_subjects=2)
-    return str(folder / "sample00" / "T1.nii.gz"), str(folder / "sample01" / "T2.nii.gz")
+    return str(folder / "sample00" / "T1.nii.gz"), str(folder / "sample01" / f"{contrast}.nii.gz")
