@@ -11,6 +11,7 @@ moved, because the frame of the limb is itself off by some millimeters.
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import fire
@@ -40,14 +41,14 @@ def random_rigid(seed: int, center: torch.Tensor, shift_mm: float, degrees: floa
     return transform(theta[None].double(), center, 1.0)[0]
 
 
-def ours(fixed: MetaTensor, moving: MetaTensor) -> torch.Tensor:
+def ours(fixed: MetaTensor, moving: MetaTensor, kind: str = "affine") -> torch.Tensor:
     """World matrix of :func:`common.solvers.affine.affine_by_mutual_information`, from fixed to moving points."""
     grids = [Grid.from_image(image) for image in (fixed, moving)]
-    return affine_by_mutual_information(fixed.as_tensor(), grids[0], moving.as_tensor(), grids[1])
+    return affine_by_mutual_information(fixed.as_tensor(), grids[0], moving.as_tensor(), grids[1], kind=kind)
 
 
-def ants_affine(fixed: MetaTensor, moving: MetaTensor) -> torch.Tensor:
-    """The same of ``ants.registration`` with type Affine and its defaults."""
+def ants_affine(fixed: MetaTensor, moving: MetaTensor, kind: str = "Affine") -> torch.Tensor:
+    """The same of ``ants.registration`` with its defaults."""
     import ants
 
     images = []
@@ -57,7 +58,7 @@ def ants_affine(fixed: MetaTensor, moving: MetaTensor) -> torch.Tensor:
         array = np.ascontiguousarray(image.as_tensor()[0].numpy())
         frame = {"origin": affine[:, 3].tolist(), "spacing": spacing.tolist(), "direction": affine[:, :3] / spacing}
         images.append(ants.from_numpy(array, **frame))
-    found = ants.registration(*images, type_of_transform="Affine", random_seed=1)
+    found = ants.registration(*images, type_of_transform=kind, random_seed=1)
     point_map = ants.read_transform(found["fwdtransforms"][0])
     origin, *ends = (LPS @ point_map.apply_to_point(list(point)) for point in (np.zeros(3), *LPS))
     matrix = torch.eye(4, dtype=torch.float64)
@@ -65,7 +66,12 @@ def ants_affine(fixed: MetaTensor, moving: MetaTensor) -> torch.Tensor:
     return matrix
 
 
-TOOLS: dict[str, Callable[[MetaTensor, MetaTensor], torch.Tensor]] = {"ours": ours, "ants": ants_affine}
+TOOLS: dict[str, Callable[[MetaTensor, MetaTensor], torch.Tensor]] = {
+    "ours": ours,
+    "ours_rigid": partial(ours, kind="rigid"),
+    "ants": ants_affine,
+    "ants_rigid": partial(ants_affine, kind="Rigid"),
+}
 
 
 def affine_trials(
@@ -81,7 +87,7 @@ def affine_trials(
 
     Args:
         data_dir: folder that holds LimbCTMR and MultiContrastBrain.
-        tool: ours or ants.
+        tool: ours or ants, with 12 parameters; ours_rigid or ants_rigid, with 6.
         num_trials: half of them on the limb, half on heads in turn.
         shift_mm: largest shift.
         degrees: largest rotation.

@@ -1,6 +1,5 @@
 """What scripts/register.py does, as a tool of the comparison."""
 
-import hashlib
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +8,6 @@ from monai.data import MetaTensor
 from ..fields.world import Grid
 from ..fields.world_field import resample
 from ..registration.api import Registrar
-from ..registration.prediction import bundle_folder, weights_file
 from ..registration.refinement import Refinement
 from ..transforms.network_grid import on_grid
 from .region_pair import RegionPair
@@ -29,13 +27,8 @@ class RegisterTool:
         settings = Refinement(refine, **refinement)
         init = "world" if bundle else "center"
         self.registrar = Registrar(bundle, init, refinement=settings, device="cpu", ckpt_path=ckpt_path)
-        self.settings: dict[str, Any] = {"refinement": asdict(settings)}
-        if bundle:
-            weights = weights_file(bundle_folder(bundle), ckpt_path).read_bytes()
-            self.settings |= {
-                "bundle": bundle_folder(bundle).resolve().name,
-                "model_sha256": hashlib.sha256(weights).hexdigest(),
-            }
+        own = self.registrar.prediction.settings if self.registrar.prediction else {}
+        self.settings = {**own, "refinement": asdict(settings)}
 
     def __call__(self, pair: RegionPair) -> MetaTensor:
         """Field on the fixed cube of a pair, (3, pad, pad, pad), RAS mm."""

@@ -10,7 +10,6 @@ import torch
 from monai.data import MetaTensor
 
 from ..fields.world import Grid
-from ..fields.world_field import resample
 from ..fields.world_map import affine_after_field
 from ..transforms.network_grid import on_grid
 from .alignment import align, aligned, check_overlap, initial_alignment
@@ -89,7 +88,7 @@ class Registrar:
         report("reading")
         fixed, moving = (input_image(image, self.header) for image in (fixed, moving))
         initial = initial_alignment(self.init, fixed, moving)
-        if self.prediction is None or not self.prediction.centers or self.affine:
+        if self.prediction is None or self.affine:
             check_overlap(fixed, moving, initial)
         if self.affine:
             report("affine")
@@ -110,12 +109,8 @@ class Registrar:
         field_mm = None
         if self.prediction is not None:
             report("bundle")
-            source = moving
-            if self.prediction.centers and not matrix.equal(torch.eye(4, dtype=matrix.dtype)):
-                # This bundle lays the centers of its images on each other; on one grid that keeps the alignment.
-                grid = Grid.from_image(fixed)
-                source = on_grid(resample(moving, Grid.from_image(moving), grid, background=None), grid, like=moving)
-            field_mm = self.prediction(fixed, source).as_tensor()
+            is_aligned = not matrix.equal(torch.eye(4, dtype=matrix.dtype))
+            field_mm = self.prediction(fixed, moving, is_aligned=is_aligned).as_tensor()
         if self.refinement is not None:
             report("refinement")
             field_mm = refine(fixed, moving, field_mm, self.refinement, self.device)

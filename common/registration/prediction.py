@@ -1,7 +1,10 @@
 """The field that a bundle of this collection predicts for one pair."""
 
-from collections.abc import Callable
+import hashlib
+import time
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
@@ -10,12 +13,14 @@ from monai.transforms import Compose
 
 from ..data.dataset_json import did_you_mean
 from ..fields.world import Grid
-from ..transforms.centered_region import ToCenteredRegiond
+from ..fields.world_field import resample
+from ..handlers.override_guard import unknown_entries, values_of_another_kind
+from ..transforms.centered_region import ALIGNMENT_KEY
 from ..transforms.field_output import SaveRegistrationd, WarpMovingd
 from ..transforms.load import LoadVolumed
 from ..transforms.network_grid import NATIVE_SUFFIX, on_grid
+from .alignment import check_overlap
 
-PARTS = ("network_def", "preprocessing", "inferer", "postprocessing")
 BUNDLES = Path(__file__).parents[2] / "bundles"
 
 
@@ -55,19 +60,19 @@ class Prediction:
         bundle_root: folder of the bundle.
         ckpt_path: weights of its ``network_def``; empty for ``models/model.pt``.
         device: where the network runs.
-        **overrides: entries of ``inference.json``.
+        **overrides: entries of ``inference.json``, such as ``num_passes``.
 
     Raises:
         FileNotFoundError: where there are no such weights.
-        ValueError: for an unknown entry, or a bundle that registers something else than images.
+        ValueError: for an override that inference.json does not declare, or of another kind than it declares.
     """
 
-    def __init__(self, bundle_root: str | Path, ckpt_path: str = "", device: str = "cpu", **overrides) -> None:
+    def __init__(self, bundle_root: str | Path, ckpt_path: str = "", device: str = "cpu", **overrides: Any) -> None:
         path = weights_file(bundle_root, ckpt_path)
-        config = ConfigParser.load_config_file(Path(bundle_root) / "configs" / "inference.json")
-        _check(Path(bundle_root).name, config, overrides)
-        parser = ConfigParser(config)
+        config_file = Path(bundle_root) / "configs" / "inference.json"
+        parser = ConfigParser(ConfigParser.load_config_file(config_file))
         parser.update({"bundle_root": str(bundle_root), "device": torch.device(device), **overrides})
+        _check(parser, config_file)
         self.device = torch.device(device)
         self.network = parser.get_parsed_content("network_def").eval()
         self.network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
@@ -76,33 +81,62 @@ class Prediction:
         before, after = (parser.get_parsed_content(key).transforms for key in ("preprocessing", "postprocessing"))
         self.preprocessing = Compose([step for step in before if not isinstance(step, LoadVolumed)])
         self.postprocessing = Compose([step for step in after if not isinstance(step, WarpMovingd | SaveRegistrationd)])
-        self.centers = any(isinstance(step, ToCenteredRegiond) for step in before)
+        self.inferer_seconds = 0.0
+        self.settings = {
+            "bundle": Path(bundle_root).resolve().name,
+            "model_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "overrides": overrides,
+        }
 
-    def __call__(self, fixed: MetaTensor, moving: MetaTensor, grid: Grid | None = None) -> MetaTensor:
-        """Field from the fixed image's world to the moving image's.
+    def __call__(
+        self, fixed: MetaTensor, moving: MetaTensor, grid: Grid | None = None, is_aligned: bool = False
+    ) -> MetaTensor:
+        """Field from the fixed image's world to the moving image's; sets ``inferer_seconds``.
 
         Args:
             fixed: (1, X, Y, Z).
             moving: (1, X', Y', Z').
             grid: of the result; None takes the fixed image's own.
+            is_aligned: whether the world positions of the two images come from an alignment. A bundle that would lay
+                the centers of its images on each other then gets the moving image on the fixed one's grid.
 
         Returns:
             (3, X, Y, Z), RAS mm, with the affine of its grid.
+
+        Raises:
+            ValueError: where the bundle trusts world positions, and the images do not overlap.
         """
         item = self.preprocessing({"fixed": fixed, "moving": moving})
-        with torch.inference_mode():
+        if not _moves(item):
+            check_overlap(fixed, moving, torch.eye(4, dtype=torch.float64))
+        elif is_aligned:
+            target = Grid.from_image(fixed)
+            moving = on_grid(resample(moving, Grid.from_image(moving), target, background=None), target, like=moving)
+            item = self.preprocessing({"fixed": fixed, "moving": moving})
+        with torch.no_grad():
             image = torch.as_tensor(item["image"])[None].to(self.device)
-            item["pred"] = self.inferer(image, self.network)[0].float().cpu()
+            started = time.perf_counter()
+            item["pred"] = self.inferer(image, self.network)[0].cpu()
+            self.inferer_seconds = time.perf_counter() - started
         if grid is not None:
-            # One value, seen in every voxel: only the grid of this image counts.
-            item[f"fixed{NATIVE_SUFFIX}"] = on_grid(torch.zeros(()).expand(1, *grid.spatial_shape), grid, like=fixed)
+            item[f"fixed{NATIVE_SUFFIX}"] = on_grid(torch.zeros(1, *grid.spatial_shape), grid, like=fixed)
         return self.postprocessing(item)["field_mm"]
 
 
-def _check(name: str, config: dict, overrides: dict) -> None:
-    missing = [key for key in PARTS if key not in config]
-    if missing:
-        raise ValueError(f"{name}: expected a bundle that registers images, its inference.json has no {missing[0]}")
-    for key in overrides:
-        if key not in config:
-            raise ValueError(f"{name}: there is no entry {key!r} in inference.json, {did_you_mean(key, list(config))}")
+def _moves(item: Mapping[Hashable, Any]) -> bool:
+    """Whether a bundle's preprocessing has laid the images on each other in its own way."""
+    alignment = item.get(ALIGNMENT_KEY)
+    return alignment is not None and not torch.allclose(torch.as_tensor(alignment).double(), torch.eye(4).double())
+
+
+def _check(parser: ConfigParser, config_file: Path) -> None:
+    declared = [ConfigParser.load_config_file(config_file)]
+    unknown = unknown_entries(parser.get(), declared)
+    if unknown:
+        names = "; ".join(
+            f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else "") for name, near in unknown.items()
+        )
+        raise ValueError(f"expected overrides of entries in {config_file}, got {names}")
+    wrong = values_of_another_kind(parser.get(), declared)
+    if wrong:
+        raise ValueError("; ".join(wrong))

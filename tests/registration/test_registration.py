@@ -107,5 +107,5 @@ def test_three_slices_work(tmp_path):
 
 
 def test_a_bundle_option_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="did you mean 'background'"):
+    with pytest.raises(ValueError, match=r"got 'backgrounds' \(did you mean 'background'"):
         Registrar("wasserstein_voxelmorph", bundle_options={"backgrounds": 0.0})
