@@ -1,0 +1,149 @@
+"""Student and teacher of the self-training on image pairs."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from ..fields.warp import warp
+from ..inferers.refined import RefinedInferer
+from ..losses.registration import diffusion
+from ..losses.similarity import dissimilarity
+from ..networks.convex_registration import ConvexRegistration
+from ..transforms.mind import mind_ssc
+
+SUPERVISIONS = ("pseudo_label", "mind", "ncc")
+LOSS_FACTOR = 1.5  # of the mean distance; a constant of the authors' code
+
+
+def label_distance(pred: torch.Tensor, label: torch.Tensor, crop: int = 0) -> torch.Tensor:
+    """1.5 · mean over nodes of ‖pred − label‖, without ``crop`` nodes at every border.
+
+    Args:
+        pred: (B, 3, *nodes), voxels.
+        label: of the same shape.
+        crop: nodes.
+
+    Returns:
+        A scalar, voxels.
+
+    Raises:
+        ValueError: for different shapes, or a crop that leaves nothing.
+
+    Example:
+        >>> label = torch.tensor([3.0, 4.0, 0.0]).view(1, 3, 1, 1, 1).expand(1, 3, 4, 4, 4)
+        >>> label_distance(torch.zeros(1, 3, 4, 4, 4), label, crop=1).item()
+        7.5
+    """
+    if pred.shape != label.shape or 2 * crop >= min(pred.shape[2:]):
+        raise ValueError(
+            f"expected fields of one shape with more than {2 * crop} nodes per axis, "
+            f"got {list(pred.shape)} and {list(label.shape)}"
+        )
+    distance = torch.linalg.vector_norm(pred - label, dim=1)
+    for axis in range(1, 4):
+        distance = distance.narrow(axis, crop, distance.size(axis) - 2 * crop)
+    return LOSS_FACTOR * distance.mean()
+
+
+class ImageStudentLoss:
+    """Loss of one solve, without refinement, on an augmented pair.
+
+    Args:
+        label_stride: voxels between the nodes on which prediction and label are compared.
+        crop: nodes left out at every border.
+        amp: features in bfloat16; the solver always works in float32.
+        supervision: "pseudo_label"; or, for comparison, "mind" or "ncc": dissimilarity of the warped pair.
+        regularization_weight: of :func:`~common.losses.registration.diffusion` with "mind" or "ncc".
+
+    Raises:
+        ValueError: for an unknown supervision.
+    """
+
+    def __init__(
+        self,
+        label_stride: int = 2,
+        crop: int = 8,
+        amp: bool = False,
+        supervision: str = "pseudo_label",
+        regularization_weight: float = 1.0,
+    ) -> None:
+        if supervision not in SUPERVISIONS:
+            raise ValueError(f"expected a supervision of {', '.join(SUPERVISIONS)}, got {supervision!r}")
+        self.label_stride, self.crop, self.amp = label_stride, crop, amp
+        self.supervision, self.regularization_weight = supervision, regularization_weight
+        self.ncc = dissimilarity("lncc")
+
+    def __call__(self, network: ConvexRegistration, sample: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Loss of a batch with ``image`` (B, 2, *spatial) and ``label`` (B, 3, *nodes): a scalar."""
+        device = next(network.parameters()).device
+        image = torch.as_tensor(sample["image"]).to(device)
+        fixed, moving = image[:, :1], image[:, 1:]
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.amp):
+            # One batch of both images, so that batch norm scales them alike.
+            coarse = network.features(torch.cat([fixed, moving]))[1].float()
+        cells = network.match(*coarse.chunk(2))
+        if self.supervision == "pseudo_label":
+            label = torch.as_tensor(sample["label"]).to(device)
+            return label_distance(network.to_voxels(cells, list(label.shape[2:]), self.label_stride), label, self.crop)
+        ddf = network.to_voxels(cells, list(image.shape[2:]), 1)
+        warped = warp(moving, ddf)
+        if self.supervision == "mind":
+            value = (mind_ssc(warped) - mind_ssc(fixed)).square().mean()
+        else:
+            value = self.ncc(warped, fixed)
+        return value + self.regularization_weight * diffusion(ddf)
+
+
+class ImageLabeler:
+    """Pseudo label of a pair: the refined field of the network, on every ``label_stride``-th voxel.
+
+    The difficulty is the mean length of what Adam changed, so a pair on which network and refinement agree is easy.
+
+    Args:
+        inferer: warps, consistency and Adam.
+        label_stride: voxels between nodes.
+        refine: False takes a single solve as label, and all pairs for equally difficult.
+    """
+
+    def __init__(self, inferer: RefinedInferer, label_stride: int = 2, refine: bool = True) -> None:
+        self.inferer, self.label_stride, self.refine = inferer, label_stride, refine
+
+    def __call__(
+        self, network: ConvexRegistration, item: Mapping[str, torch.Tensor], generator: torch.Generator
+    ) -> tuple[torch.Tensor, float]:
+        """Label (3, *nodes), voxels, and difficulty, voxels, of an item with ``image`` (2, *spatial)."""
+        device = next(network.parameters()).device
+        image = torch.as_tensor(item["image"])[None].float().to(device)
+        step = self.label_stride
+        if not self.refine:
+            return network(image)[0, :, ::step, ::step, ::step], 0.0
+        before, after = self.inferer.solve(image, network, generator)
+        difficulty = torch.linalg.vector_norm(after - before, dim=1).mean()
+        return after[0, :, ::step, ::step, ::step], difficulty.item()
+
+
+class NoLabeler:
+    """Labels of zeros, for supervision by a metric, in the same frame."""
+
+    def __init__(self, label_stride: int = 2) -> None:
+        self.label_stride = label_stride
+
+    def __call__(
+        self, network: nn.Module, item: Mapping[str, torch.Tensor], generator: torch.Generator
+    ) -> tuple[torch.Tensor, float]:
+        """Zero field and difficulty."""
+        step = self.label_stride
+        return torch.zeros(3, *item["image"][0, ::step, ::step, ::step].shape), 0.0
+
+
+def labeler(
+    inferer: RefinedInferer,
+    supervision: str = "pseudo_label",
+    label_stride: int = 2,
+    refine: bool = True,
+) -> ImageLabeler | NoLabeler:
+    """What makes the labels of a supervision: nothing for "mind" and "ncc"."""
+    if supervision == "pseudo_label":
+        return ImageLabeler(inferer, label_stride, refine)
+    return NoLabeler(label_stride)

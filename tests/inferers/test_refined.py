@@ -1,0 +1,90 @@
+import pytest
+import torch
+
+from common.fields.compose import compose
+from common.fields.warp import warp
+from common.inferers.refined import RefinedInferer
+from common.networks.convex_registration import ConvexRegistration
+from common.networks.feature_network import FeatureNetwork, MindFeatures
+
+SHAPE = (16, 16, 16)
+
+
+class GivenFields:
+    """In place of a network: every solve gives the next of some fields, in voxels."""
+
+    stride = fine_stride = 1
+    fine_offset = 0.0
+
+    def __init__(self, *fields):
+        self.fields, self.seen = list(fields), []
+
+    def features(self, image):
+        self.seen.append(image)
+        return image, image
+
+    def match(self, fixed, moving):
+        return self.fields.pop(0)
+
+    def to_voxels(self, field, shape, new_stride):
+        return field
+
+
+def smooth_field(seed):
+    field = torch.randn(1, 3, *SHAPE, generator=torch.Generator().manual_seed(seed))
+    for _ in range(6):
+        field = torch.nn.functional.avg_pool3d(field, 3, 1, 1)
+    return 2 * field / field.abs().max()
+
+
+def image(shift=3):
+    volume = torch.randn(1, 1, 24, 24, 24, generator=torch.Generator().manual_seed(0))
+    moving = torch.nn.functional.avg_pool3d(volume, 5, 1, 2) * 6
+    return torch.cat([moving.roll(-shift, 2), moving], 1)
+
+
+def test_one_warp_without_refinement_is_the_network():
+    network = ConvexRegistration(MindFeatures(4)).eval()
+    assert torch.allclose(RefinedInferer(1, 0, 0)(image(), network), network(image()), atol=1e-5)
+
+
+def test_the_field_of_two_warps_warps_as_both_do_one_after_the_other():
+    first, second, pair = smooth_field(0), smooth_field(1), smooth_field(2)[:, :2]
+    found = RefinedInferer(2, 0, 0)(pair, GivenFields(first, second))
+    assert torch.allclose(found, compose(first, second), atol=1e-5)
+    twice, once = warp(warp(pair[:, 1:], first), second), warp(pair[:, 1:], found)
+    assert (twice - once)[..., 4:-4, 4:-4, 4:-4].abs().mean() < 0.02
+
+
+def test_the_released_composition_has_the_other_order():
+    first, second, pair = smooth_field(0), smooth_field(1), torch.zeros(1, 2, *SHAPE)
+    found = RefinedInferer(2, 0, 0, composition="released")(pair, GivenFields(first, second))
+    assert torch.allclose(found, compose(second, first), atol=1e-5)
+    assert (found - compose(first, second)).norm(dim=1).mean() > 0.02
+
+
+def test_every_solve_sees_the_original_moving_image_warped_once():
+    network, pair = GivenFields(smooth_field(0), smooth_field(1), smooth_field(2)), smooth_field(3)[:, :2]
+    RefinedInferer(3, 0, 0)(pair, network)
+    expected = warp(pair[:, 1:], compose(smooth_field(0), smooth_field(1)))
+    assert torch.allclose(network.seen[-1], expected, atol=1e-5)
+
+
+def test_consistency_takes_the_mean_of_both_directions():
+    network = GivenFields(torch.full((1, 3, *SHAPE), 1.0), torch.full((1, 3, *SHAPE), -0.5))
+    found = RefinedInferer(1, 15, 0)(torch.zeros(1, 2, *SHAPE), network)
+    assert torch.allclose(found, torch.full_like(found, 0.75))
+
+
+def test_mixed_precision_changes_little():
+    torch.manual_seed(0)
+    network = ConvexRegistration(FeatureNetwork(strides=(2, 1, 2, 1, 1)), feature_scale=50.0).eval()
+    with torch.no_grad():
+        full, half = (RefinedInferer(1, 0, 0, amp=amp)(image(), network) for amp in (False, True))
+    assert half.dtype == torch.float32
+    assert (full - half).norm(dim=1).mean() < 0.3
+
+
+def test_an_unknown_composition_is_an_error():
+    with pytest.raises(ValueError, match="composition of exact, released, got 1 and 'sum'"):
+        RefinedInferer(1, composition="sum")
