@@ -8,10 +8,13 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
+from common.data.sample_chest import write_sample_chest
+
 sitk = pytest.importorskip("SimpleITK")
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parent.parent for path in ROOT.glob("bundles/*/configs/inference.json"))
+OF_CHESTS = ["cyclical_self_training_points"]
 each_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 
 
@@ -32,6 +35,25 @@ def write_blobs(path, shape, affine, seed):
     nib.save(nib.Nifti1Image(100 * volume.numpy(), affine), path)
 
 
+def write_blob_pair(folder):
+    write_blobs(folder / "fixed.nii.gz", (30, 25, 20), oblique_affine([2, 2.2, 3], [20, 10], [-1, 1, 1], [9, -4, 7]), 0)
+    write_blobs(
+        folder / "moving.nii.gz", (20, 30, 28), oblique_affine([3, 2, 2], [-15, 5], [1, 1, -1], [-26, -20, 50]), 1
+    )
+
+
+def write_chest_pair(folder):
+    """Generated chests, turned in the world; the moving one flipped and cropped."""
+    paths = write_sample_chest(folder / "chest")
+    turn = oblique_affine([1, 1, 1], [10, 5], [1, 1, 1], [9, -4, 7])
+    for side, orientation, first in (("fixed", "RAS", 0), ("moving", "LPI", 6)):
+        image = nib.load(paths[side]).slicer[:, first:]
+        image = nib.Nifti1Image(image.get_fdata(dtype=np.float32), turn @ image.affine)
+        target = nib.orientations.axcodes2ornt(orientation)
+        image = image.as_reoriented(nib.orientations.ornt_transform(nib.io_orientation(image.affine), target))
+        nib.save(image, folder / f"{side}.nii.gz")
+
+
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory):
     """Registers an oblique, flipped, anisotropic pair of different sizes once per bundle; returns its folder."""
@@ -40,15 +62,7 @@ def registered(tmp_path_factory):
     def register(bundle):
         if bundle not in done:
             folder = tmp_path_factory.mktemp(bundle.name)
-            write_blobs(
-                folder / "fixed.nii.gz", (30, 25, 20), oblique_affine([2, 2.2, 3], [20, 10], [-1, 1, 1], [9, -4, 7]), 0
-            )
-            write_blobs(
-                folder / "moving.nii.gz",
-                (20, 30, 28),
-                oblique_affine([3, 2, 2], [-15, 5], [1, 1, -1], [-26, -20, 50]),
-                1,
-            )
+            (write_chest_pair if bundle.name in OF_CHESTS else write_blob_pair)(folder)
             workflow = ConfigWorkflow(
                 str(bundle / "configs" / "inference.json"),
                 workflow_type="infer",

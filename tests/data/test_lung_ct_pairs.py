@@ -1,0 +1,35 @@
+import json
+
+import pytest
+
+from common.data.lung_ct_pairs import lung_ct_pairs
+from common.data.sample_chest import write_sample_chest
+
+
+@pytest.fixture(scope="module")
+def chest(tmp_path_factory):
+    return write_sample_chest(tmp_path_factory.mktemp("chest"))
+
+
+def test_masks_stay_beside_their_images(chest):
+    assert lung_ct_pairs(**chest) == [chest]
+
+
+def test_without_files_a_pair_is_generated(tmp_path):
+    pair = lung_ct_pairs(output_dir=str(tmp_path))[0]
+    assert {key: value.rpartition("/")[2] for key, value in pair.items()} == {
+        "fixed": "exhale.nii.gz",
+        "moving": "inhale.nii.gz",
+    }
+
+
+def test_list_may_name_masks(chest, tmp_path):
+    (tmp_path / "pairs.json").write_text(json.dumps([chest]))
+    assert lung_ct_pairs(dataset_dir=str(tmp_path / "pairs.json")) == [{**chest, "name": "pair0"}]
+
+
+def test_masks_without_images_and_missing_masks_are_refused(chest):
+    with pytest.raises(ValueError, match="expected fixed and moving beside fixed_mask"):
+        lung_ct_pairs(fixed_mask=chest["fixed_mask"])
+    with pytest.raises(FileNotFoundError, match="moving_mask: expected a NIfTI file"):
+        lung_ct_pairs(chest["fixed"], chest["moving"], moving_mask="nothing.nii")

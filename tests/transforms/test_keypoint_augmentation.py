@@ -1,0 +1,53 @@
+import torch
+
+from common.transforms.keypoint_augmentation import map_back, random_similarity, transform_pair
+
+
+def draw(seed=0):
+    return random_similarity(torch.Generator().manual_seed(seed))
+
+
+def clouds():
+    generator = torch.Generator().manual_seed(1)
+    return [torch.rand(30, 3, generator=generator) for _ in range(2)]
+
+
+def test_bounds_hold():
+    for seed in range(50):
+        matrix, shift = draw(seed)
+        scale = torch.linalg.det(matrix) ** (1 / 3)
+        angles = torch.linalg.matrix_norm(matrix / scale - torch.eye(3))
+        assert 0.9 <= scale <= 1.1
+        assert shift.abs().max() <= 0.1
+        assert angles < 0.45
+
+
+def test_label_leads_to_the_transformed_partner():
+    fixed, displacements = clouds()
+    partner = fixed + displacements
+    moved, moved_partner, label = transform_pair(fixed, partner, displacements, *draw())
+    assert torch.allclose(moved + label, moved_partner, atol=1e-6)
+
+
+def test_label_without_rotation_is_caught():
+    fixed, displacements = clouds()
+    matrix, shift = draw()
+    moved, moved_partner, _ = transform_pair(fixed, fixed + displacements, displacements, matrix, shift)
+    assert not torch.allclose(moved + displacements, moved_partner, atol=1e-3)
+
+
+def test_mapping_back_undoes_the_similarity():
+    fixed, displacements = clouds()
+    matrix, shift = draw()
+    label = transform_pair(fixed, fixed, displacements, matrix, shift)[2]
+    assert torch.allclose(map_back(label, matrix), displacements, atol=1e-6)
+
+
+def test_similarity_keeps_the_nearest_neighbors():
+    fixed, moving = clouds()
+    moved, other, _ = transform_pair(fixed, moving, fixed, *draw())
+    assert torch.equal(torch.cdist(fixed, moving).argmin(1), torch.cdist(moved, other).argmin(1))
+
+
+def test_generator_decides_the_draw():
+    assert all(torch.equal(a, b) for a, b in zip(draw(3), draw(3), strict=True))
