@@ -115,7 +115,13 @@ def run_job(
     registration.settings = asked
     if on_progress:
         on_progress("writing")
-    return registration.save(folder, annotations=annotations, **asdict(request))
+    try:
+        return registration.save(folder, annotations=annotations, **asdict(request))
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            # A full disk does not say which.
+            raise OSError(error.errno, error.strerror, str(folder)) from error
+        raise
 
 
 def run_jobs(

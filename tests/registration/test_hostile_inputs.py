@@ -151,7 +151,7 @@ def test_a_full_disk_leaves_no_partial_file(tmp_path):
     found = subprocess.run(list(map(str, command)), capture_output=True, text=True, preexec_fn=limit)
     assert found.returncode == 1
     assert "error: " in found.stderr
-    assert "File too large" in found.stderr
+    assert f"File too large: '{tmp_path / 'out'}'" in found.stderr
     assert not [path.name for path in (tmp_path / "out").iterdir()]
 
 
