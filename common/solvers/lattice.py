@@ -59,9 +59,14 @@ def refine_lattice(
     values = at_least_float32(values)
     for axis in range(3):
         steps = torch.arange(shape[axis], dtype=values.dtype, device=values.device)
-        weights = interpolation_matrix(values.size(2), stride, offset, new_offset + new_stride * steps)
-        # The first spatial axis is consumed and put last, so after three rounds the order is the old one.
-        values = torch.matmul(values.movedim(2, -1), weights.t())
+        weights = interpolation_matrix(values.size(2 + axis), stride, offset, new_offset + new_stride * steps)
+        sizes = list(values.shape)
+        sizes[2 + axis] = shape[axis]
+        # What lies before the axis is a batch, what lies behind it are columns: nothing is copied.
+        if axis == 2:
+            values = torch.matmul(values, weights.t())
+        else:
+            values = torch.matmul(weights, values.flatten(3 + axis).flatten(0, 1 + axis)).view(sizes)
     return values
 
 

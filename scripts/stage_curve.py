@@ -1,0 +1,101 @@
+"""Score every stage of a self-training, and features that were never trained, on one list of pairs."""
+
+import statistics
+from pathlib import Path
+
+import fire
+import torch
+from monai.bundle import ConfigParser
+from monai.metrics import compute_dice
+
+from common.atomic import write_json
+from common.data.image_pairs import scored_pairs
+from common.fields.jacobian import folding_fraction
+from common.fields.warp import warp
+from common.inferers.refined import RefinedInferer
+from common.metrics.overlap import label_of, one_hot_label
+from common.networks.convex_registration import ConvexRegistration
+from common.networks.feature_network import MindFeatures
+from common.transforms.load import LoadVolumed
+
+BUNDLE = Path(__file__).parents[1] / "bundles" / "cyclical_self_training"
+KEYS = ("fixed", "moving", "fixed_label", "moving_label")
+SETTINGS = ("one_solve", "two_warps", "two_warps_adam")
+MIND_WEIGHT = 6.0  # regularization of Adam with 12 descriptors that are not projected; best of 1, 3 and 6 on tune pairs
+
+
+def stage_curve(
+    dataset_dir: str, run_dir: str, results: str = "", part: str = "val", num_pairs: int = 50, num_threads: int = 1
+) -> None:
+    """Dice on the network's grid of 1 mm after each stage: one solve alone, two warps, two warps and Adam.
+
+    Args:
+        dataset_dir: folder in the Decathlon layout.
+        run_dir: folder of a training, with model_epoch=*.pt.
+        results: JSON to write; empty for docs/results/stage_curve_<part>.json of the bundle.
+        part: of splits.json.
+        num_pairs: only the first ones.
+        num_threads: of torch.
+    """
+    torch.set_num_threads(num_threads)
+    parser = ConfigParser(ConfigParser.load_config_file(BUNDLE / "configs" / "inference.json"))
+    inferer = parser.get_parsed_content("inferer")
+    pairs = _load(parser, scored_pairs(dataset_dir, part, num_pairs))
+    before = [_dice(torch.zeros(1, 3, *image.shape[2:]), *labels) for image, labels in pairs]
+    rows = {"before": {"dice": _mean(before)}}
+    torch.manual_seed(parser.get_parsed_content("seed"))
+    network = parser.get_parsed_content("network_def").eval()
+    rows["stage 0, random features"] = _row(network, inferer, pairs)
+    files = sorted(Path(run_dir).glob("model_epoch=*.pt"), key=lambda path: int(path.stem.partition("=")[2]))
+    for stage, path in enumerate(files, start=1):
+        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        rows[f"stage {stage}"] = _row(network, inferer, pairs)
+    mind = ConvexRegistration(MindFeatures(network.stride), zero_border=network.zero_border).eval()
+    adam = inferer.adam
+    options = {"num_adam_iterations": adam.num_iterations, "learning_rate": adam.learning_rate}
+    options |= {"normalize": adam.normalize, "velocity": adam.velocity}
+    options |= {"projection_channels": 0, "regularization_weight": MIND_WEIGHT}
+    rows["MIND-SSC features, not trained"] = _row(mind, RefinedInferer(**options), pairs)
+    path = Path(results or BUNDLE / "docs" / "results" / f"stage_curve_{part}.json")
+    write_json(path, {"part": part, "num_pairs": len(pairs), "rows": rows})
+    print(path)
+
+
+def _load(parser: ConfigParser, files: list[dict]) -> list[tuple]:
+    preprocessing = parser.get_parsed_content("preprocessing").transforms[1:]
+    pairs = []
+    for pair in files:
+        item = LoadVolumed(KEYS)(pair)
+        for step in preprocessing:
+            item = step(item)
+        labels = [torch.as_tensor(item[key]).float() for key in KEYS[2:]]
+        pairs.append((torch.as_tensor(item["image"])[None].float(), labels))
+    return pairs
+
+
+def _row(network: ConvexRegistration, inferer: RefinedInferer, pairs: list[tuple]) -> dict:
+    scores: dict[str, list[float]] = {f"{name}_{what}": [] for name in SETTINGS for what in ("dice", "folds")}
+    for image, labels in pairs:
+        with torch.no_grad():
+            before, after = inferer.solve(image, network, torch.Generator().manual_seed(inferer.seed))
+            for name, ddf in zip(SETTINGS, (network(image), before, after), strict=True):
+                scores[f"{name}_dice"].append(_dice(ddf, *labels))
+                scores[f"{name}_folds"].append(folding_fraction(ddf).item())
+    row = {name: _mean(values) for name, values in scores.items()}
+    print(" ".join(f"{name} {value:.4f}" for name, value in row.items()), flush=True)
+    return row
+
+
+def _dice(ddf: torch.Tensor, fixed_label: torch.Tensor, moving_label: torch.Tensor, num_structures: int = 2) -> float:
+    channels = one_hot_label(moving_label, num_structures)[None].to(ddf)
+    warped = label_of(warp(channels, ddf, padding_mode="zeros")[0])
+    pair = [one_hot_label(label, num_structures)[None] for label in (warped, fixed_label)]
+    return compute_dice(*pair, include_background=False)[0].nanmean().item()
+
+
+def _mean(values: list[float]) -> float:
+    return statistics.fmean(values)
+
+
+if __name__ == "__main__":
+    fire.Fire(stage_curve)
