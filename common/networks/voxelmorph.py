@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..fields.integrate import integrate
+from ..fields.spline import coarsen_to_spline
 
 LEAK = 0.2  # slope of every LeakyReLU, as in VoxelMorph's code
 FLOW_SD = 1e-5  # of the last convolution's weights: the field starts near zero
@@ -34,6 +35,8 @@ class VoxelMorph(nn.Module):
         spatial_dims: D, 2 or 3.
         num_integration_steps: 0, the paper's model, returns the output of the last convolution as the ddf; n > 0
             takes it for a stationary velocity and integrates it by n squarings into a diffeomorphism.
+        control_spacing: 1, the paper's model, keeps that output as it is; n > 1 takes only what a cubic B-spline with
+            control points n voxels apart can say of it, before any integration.
 
     Raises:
         ValueError: where encoder and decoder have different lengths.
@@ -55,6 +58,7 @@ class VoxelMorph(nn.Module):
         final_channels: Sequence[int] = (32, 16, 16),
         spatial_dims: int = 3,
         num_integration_steps: int = 0,
+        control_spacing: int = 1,
     ):
         super().__init__()
         if len(encoder_channels) != len(decoder_channels):
@@ -62,7 +66,7 @@ class VoxelMorph(nn.Module):
                 f"expected as many decoder_channels as encoder_channels, got {len(decoder_channels)}"
                 f" and {len(encoder_channels)}"
             )
-        self.num_integration_steps = num_integration_steps
+        self.num_integration_steps, self.control_spacing = num_integration_steps, control_spacing
         down = [2, *encoder_channels]
         widths = [down[-1], *[up + skip for up, skip in zip(decoder_channels, down[-2::-1], strict=True)]]
         full = [widths[-1], *final_channels]
@@ -92,5 +96,5 @@ class VoxelMorph(nn.Module):
         for block in self.decoder:
             features = functional.interpolate(block(features), scale_factor=2.0, mode="nearest")
             features = torch.cat([features, skips.pop()], dim=1)
-        ddf = self.flow(self.final(features))
+        ddf = coarsen_to_spline(self.flow(self.final(features)), self.control_spacing)
         return integrate(ddf, self.num_integration_steps) if self.num_integration_steps > 0 else ddf
