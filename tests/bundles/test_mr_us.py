@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "bundles" / "wasserstein_voxelmorph"
@@ -86,6 +86,16 @@ def test_evaluation_gives_the_error_before_and_after_of_every_patient_of_the_fol
     assert len(rows) == 2 + 1
     after = [float(row["tre_mm"]) for row in rows]
     assert scores["tre_mm"] == pytest.approx(sum(after[:-1]) / 2)
+
+
+def test_weights_are_evaluated_with_the_settings_they_were_trained_with():
+    train, evaluate = (
+        ConfigParser.load_config_files([str(BUNDLE / "configs" / name) for name in files])
+        for files in (["train.json", "mr_us.json"], ["train.json", "evaluate.json", "mr_us.json"])
+    )
+    scalars = {name for name, value in train.items() if not isinstance(value, dict) and not name.startswith("_")}
+    other = {name for name in scalars if train[name] != evaluate[name]}
+    assert other <= {"val_part", "initialize", "run"}
 
 
 def test_training_of_one_fold_is_not_resumed_as_another(folders, dataset_dir):
