@@ -13,9 +13,11 @@ from pathlib import Path
 
 import fire
 import torch
+from monai.utils import optional_import
 
 from common.atomic import write_json
 from common.data.keypoint_pairs import keypoint_pairs
+from common.fields.scattered import ThinPlateSpline
 from common.handlers.scores_csv import peak_memory_gib
 from common.inferers.keypoint_passes import KeypointPasses
 from common.metrics.forward_backward import forward_backward_error_mm
@@ -26,6 +28,7 @@ from common.transforms.keypoint_image import CloudsToImaged, PredToDisplacements
 
 BUNDLE = Path(__file__).resolve().parent.parent / "bundles" / "cyclical_self_training_points"
 RESULTS = BUNDLE / "docs" / "results"
+FIGURES = BUNDLE / "docs" / "figures"
 
 
 def network_of(weights: str, unary_scale: float, num_candidates: int, seed: int = 1) -> KeypointRegistration:
@@ -135,6 +138,34 @@ def timing(name: str, dataset_dir: str, repeats: int = 3, num_threads: int = 2, 
     save(name, {"case": case, "num_candidates": 256, **counts}, rows)
 
 
+def picture(dataset_dir: str, case: str = "copd_04", weights: str = str(BUNDLE / "models" / "model.pt")) -> None:
+    """Clouds before and after the registration, from the front, and the dense field in the middle of the lungs."""
+    pyplot, _ = optional_import("matplotlib.pyplot")
+    item = CloudsToImaged()(keypoint_pairs(dataset_dir, [case])[0])
+    with torch.no_grad():
+        pred = KeypointPasses(2)(item["image"][None], network_of(weights, 0.1, 128))[0]
+    done = PredToDisplacementsd()({**item, "pred": pred})
+    fixed, moving, scale = done["fixed_points"], done["moving_points"], done["mm_per_unit"]
+    figure, axes = pyplot.subplots(1, 3, figsize=(12, 4), sharey=True)
+    for axis, points, title in zip(axes, (fixed, fixed + done["displacements"]), ("before", "after"), strict=False):
+        axis.scatter(*(moving * scale)[:, [2, 0]].T, s=1, label="inhaled")
+        axis.scatter(*(points * scale)[:, [2, 0]].T, s=1, label="exhaled")
+        axis.set(title=f"{case}, {title}", xlabel="left (mm)")
+    axes[0].set_ylabel("superior (mm)")
+    axes[0].legend(loc="lower left", markerscale=5)
+    grid = torch.cartesian_prod(torch.linspace(-0.8, 0.8, 25), torch.linspace(-0.8, 0.8, 25))
+    plane = torch.stack([grid[:, 0], fixed[:, 1].median().expand(len(grid)), grid[:, 1]], 1)
+    near = torch.cdist(plane, fixed).amin(1) < 0.12
+    field = ThinPlateSpline(fixed, done["displacements"])(plane)[near] * scale
+    arrows = (plane[near] * scale)[:, [2, 0]].T
+    drawn = axes[2].quiver(*arrows, *field[:, [2, 0]].T, field.norm(dim=1), angles="xy", scale_units="xy", scale=1)
+    figure.colorbar(drawn, ax=axes[2], label="mm")
+    axes[2].set(title="field in one coronal plane", xlabel="left (mm)")
+    figure.tight_layout()
+    FIGURES.mkdir(parents=True, exist_ok=True)
+    figure.savefig(FIGURES / f"{case}.png", dpi=70)
+
+
 def save(name: str, settings: dict, rows: list[dict]) -> None:
     """Writes one result and prints its mean."""
     keys = [key for key, value in rows[0].items() if isinstance(value, float)]
@@ -144,16 +175,17 @@ def save(name: str, settings: dict, rows: list[dict]) -> None:
 
 
 def table() -> None:
-    """The rows of all scored results, as Markdown."""
-    lines = []
+    """The rows of all scored results, as Markdown; folds of one name make one row."""
+    parts: dict[str, list[dict]] = {}
     for path in sorted(RESULTS.glob("*.json")):
-        result = json.loads(path.read_text())
-        if "tre_first_pass_mm" in result["mean"] and result["settings"]["fold"] < 0:
-            cells = [f"{row['tre_mm']:.2f}" for row in result["rows"]]
-            first, last = result["mean"]["tre_first_pass_mm"], result["mean"]["tre_mm"]
-            lines.append(f"| {path.stem} | {' | '.join(cells)} | {first:.2f} | {last:.2f} |")
-    print("\n".join(lines))
+        rows = json.loads(path.read_text())["rows"]
+        if "tre_first_pass_mm" in rows[0]:
+            parts.setdefault(path.stem.partition("-fold")[0], []).extend(rows)
+    for name, rows in parts.items():
+        cells = [f"{row['tre_mm']:.2f}" for row in rows]
+        means = [sum(row[key] for row in rows) / len(rows) for key in ("tre_first_pass_mm", "tre_mm", "sdlogj")]
+        print(f"| {name} | {' | '.join(cells)} | {means[0]:.2f} | {means[1]:.2f} | {means[2]:.3f} |")
 
 
 if __name__ == "__main__":
-    fire.Fire({"score": score, "sweep": sweep, "timing": timing, "table": table})
+    fire.Fire({"score": score, "sweep": sweep, "timing": timing, "picture": picture, "table": table})
