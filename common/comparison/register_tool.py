@@ -20,15 +20,18 @@ class RegisterTool:
         bundle: folder of a bundle; empty for none, which lays the centers of the images on each other first.
         ckpt_path: weights of the bundle; empty for its models/model.pt.
         refine: iterations on each level.
+        affine: "rigid" or "affine" aligns the images before; "" does not.
         **refinement: other settings of :class:`~common.registration.refinement.Refinement`.
     """
 
-    def __init__(self, bundle: str = "", ckpt_path: str = "", refine: int = 50, **refinement: Any) -> None:
+    def __init__(
+        self, bundle: str = "", ckpt_path: str = "", refine: int = 50, affine: str = "", **refinement: Any
+    ) -> None:
         settings = Refinement(refine, **refinement)
         init = "world" if bundle else "center"
-        self.registrar = Registrar(bundle, init, refinement=settings, device="cpu", ckpt_path=ckpt_path)
+        self.registrar = Registrar(bundle, init, affine, settings, device="cpu", ckpt_path=ckpt_path)
         own = self.registrar.prediction.settings if self.registrar.prediction else {}
-        self.settings = {**own, "refinement": asdict(settings)}
+        self.settings = {**own, "init": init, "affine": affine, "refinement": asdict(settings)}
 
     def __call__(self, pair: RegionPair) -> MetaTensor:
         """Field on the fixed cube of a pair, (3, pad, pad, pad), RAS mm."""

@@ -41,7 +41,8 @@ def write_report(path: str | os.PathLike, view: Preview, metrics: Mapping[str, A
 
 def _tables(metrics: Mapping[str, Any]) -> str:
     names = [(name, metrics.get(name, "")) for name in ("fixed", "moving")]
-    settings = [(key, value) for key, value in metrics.get("settings", {}).items() if value not in ("", None, False)]
+    settings = metrics.get("settings", {}).items()
+    settings = [(key, value) for key, value in settings if value and key not in ("fixed", "moving", "annotations")]
     lines = ["<table><tr><th></th><th>before</th><th>after</th></tr>"]
     for title, place in NUMBER_ROWS:
         values = [_at(metrics, [part.format(when) for part in place]) for when in ("before", "after")]
@@ -63,4 +64,6 @@ def _at(content: Any, place: list[str] | tuple[str, ...]) -> Any:
 def _text(value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)

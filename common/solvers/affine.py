@@ -14,10 +14,11 @@ from .joint_histogram import equalize, normalized_mutual_information
 
 NUM_PARAMETERS = {"rigid": 6, "affine": 12}
 LEVELS = (24, 48, 96)  # voxels along the longest edge of the fixed image
-NUM_ITERATIONS = (40, 60, 60)
+NUM_ITERATIONS = 50
 NUM_SAMPLES = (12_000, 40_000, 120_000)  # points of the fixed image per iteration, at most
 START_DEGREES = 20.0  # rotations about the three axes from which the coarsest level starts, −, 0 and +
 START_ITERATIONS = 12
+STEP = 0.25  # first step of Adam, voxels of the level
 NUM_KEPT = 4  # starts that the coarsest level goes on with
 
 
@@ -32,7 +33,8 @@ def affine_by_mutual_information(
     """World matrix A that maximizes the normalized mutual information of fixed(p) and moving(A p).
 
     Adam works on A = A₀ · T(θ) with T about the middle of the fixed image; all entries of θ are in mm at its typical
-    radius. The coarsest level starts from 27 rotations and goes on with the best, the finer ones from its best.
+    radius. The coarsest level starts from 27 rotations and goes on with the best four, the finer ones from its best.
+    Six parameters converge first, so that twelve always start from the same place.
 
     Args:
         fixed: (1, X, Y, Z), any unit.
@@ -60,15 +62,18 @@ def affine_by_mutual_information(
     center = corners.mean(dim=0).to(device)
     extent = [size * edge for size, edge in zip(fixed_grid.spatial_shape, fixed_grid.spacing, strict=True)]
     radius = (corners - corners.mean(dim=0)).norm(dim=1).mean().item() / 2
-    theta = _starts(radius).to(device)
     images = (fixed, fixed_grid, moving, moving_grid)
-    for level, (voxels, iterations, samples) in enumerate(zip(LEVELS, NUM_ITERATIONS, NUM_SAMPLES, strict=True)):
-        objective = Objective(images, max(extent) / voxels, samples, initial, center, radius)
-        if level == 0:
-            theta, scores = maximize(objective, theta, 6, START_ITERATIONS, learning_rate=objective.spacing_mm / 2)
-            theta = theta[scores.topk(NUM_KEPT).indices]
-        theta, scores = maximize(objective, theta, NUM_PARAMETERS[kind], iterations, objective.spacing_mm / 4)
+    objectives = [
+        Objective(images, max(extent) / voxels, samples, initial, center, radius)
+        for voxels, samples in zip(LEVELS, NUM_SAMPLES, strict=True)
+    ]
+    theta, scores = maximize(objectives[0], _starts(radius).to(device), "rigid", START_ITERATIONS)
+    theta = theta[scores.topk(NUM_KEPT).indices]
+    for objective in objectives:
+        theta, scores = maximize(objective, theta, "rigid", NUM_ITERATIONS)
         theta = theta[scores.argmax()][None]
+    for objective in objectives[1:] if kind == "affine" else ():
+        theta, _ = maximize(objective, theta, "affine", NUM_ITERATIONS)
     return (initial @ transform(theta.double(), center, radius)[0]).cpu()
 
 
@@ -113,23 +118,22 @@ class Objective:
 
 
 def maximize(
-    objective: Objective, theta: torch.Tensor, num_free: int, num_iterations: int, learning_rate: float
+    objective: Objective, theta: torch.Tensor, kind: str, num_iterations: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Adam from several starts at once, with a step length that falls to nothing as half a cosine.
+    """Adam from several starts at once, with a step that falls from a fourth of a voxel to nothing as half a cosine.
 
     Args:
         objective: maps (B, 12) to scores (B,).
         theta: (B, 12), starts.
-        num_free: how many of the first parameters move.
+        kind: "rigid" or "affine": which parameters move.
         num_iterations: steps.
-        learning_rate: of the first step, mm.
 
     Returns:
         The last θ, (B, 12), and its scores (B,).
     """
     theta = theta.clone().requires_grad_()
-    free = torch.arange(theta.shape[1], device=theta.device) < num_free
-    optimizer = torch.optim.Adam([theta], lr=learning_rate, betas=(0.8, 0.99))
+    free = torch.arange(theta.shape[1], device=theta.device) < NUM_PARAMETERS[kind]
+    optimizer = torch.optim.Adam([theta], lr=objective.spacing_mm * STEP, betas=(0.8, 0.99))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_iterations)
     for _ in range(num_iterations):
         (gradient,) = torch.autograd.grad(-objective(theta).sum(), theta)
