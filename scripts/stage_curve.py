@@ -1,6 +1,7 @@
 """Score every stage of a self-training, and features that were never trained, on one list of pairs."""
 
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 import fire
@@ -41,24 +42,30 @@ def stage_curve(
     parser = ConfigParser(ConfigParser.load_config_file(BUNDLE / "configs" / "inference.json"))
     inferer = parser.get_parsed_content("inferer")
     pairs = _load(parser, scored_pairs(dataset_dir, part, num_pairs))
+    path = Path(results or BUNDLE / "docs" / "results" / f"stage_curve_{part}.json")
     before = [_dice(torch.zeros(1, 3, *image.shape[2:]), *labels) for image, labels in pairs]
     rows = {"before": {"dice": _mean(before)}}
+    for name, network, own in _networks(parser, run_dir, inferer):
+        rows[name] = _row(network, own, pairs)
+        write_json(path, {"part": part, "num_pairs": len(pairs), "rows": rows})
+    print(path)
+
+
+def _networks(parser: ConfigParser, run_dir: str, inferer: RefinedInferer) -> Iterator[tuple]:
+    """Name, network and inferer of every row; one network serves all stages."""
     torch.manual_seed(parser.get_parsed_content("seed"))
     network = parser.get_parsed_content("network_def").eval()
-    rows["stage 0, random features"] = _row(network, inferer, pairs)
+    yield "stage 0, random features", network, inferer
     files = sorted(Path(run_dir).glob("model_epoch=*.pt"), key=lambda path: int(path.stem.partition("=")[2]))
     for stage, path in enumerate(files, start=1):
         network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
-        rows[f"stage {stage}"] = _row(network, inferer, pairs)
-    mind = ConvexRegistration(MindFeatures(network.stride), zero_border=network.zero_border).eval()
+        yield f"stage {stage}", network, inferer
     adam = inferer.adam
     options = {"num_adam_iterations": adam.num_iterations, "learning_rate": adam.learning_rate}
     options |= {"normalize": adam.normalize, "velocity": adam.velocity}
     options |= {"projection_channels": 0, "regularization_weight": MIND_WEIGHT}
-    rows["MIND-SSC features, not trained"] = _row(mind, RefinedInferer(**options), pairs)
-    path = Path(results or BUNDLE / "docs" / "results" / f"stage_curve_{part}.json")
-    write_json(path, {"part": part, "num_pairs": len(pairs), "rows": rows})
-    print(path)
+    mind = ConvexRegistration(MindFeatures(network.stride), zero_border=network.zero_border).eval()
+    yield "MIND-SSC features, not trained", mind, RefinedInferer(**options)
 
 
 def _load(parser: ConfigParser, files: list[dict]) -> list[tuple]:

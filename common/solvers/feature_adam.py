@@ -27,8 +27,8 @@ class AdamSettings:
         feature_scale: factor of the features.
         normalize: whether projected features are scaled to a standard deviation of 1 over the pair instead, so that λ
             means the same for a random and a trained network; authors' code: no.
-        velocity: whether θ is a stationary velocity, on a spline grid, composed with the smoothed field, which adds no
-            folds; authors' code: a displacement.
+        velocity: whether θ is a stationary velocity, on a spline grid, composed with the smoothed field, which adds
+            hardly any folds; authors' code: a displacement.
     """
 
     num_iterations: int = 50
