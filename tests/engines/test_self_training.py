@@ -113,6 +113,13 @@ def test_stopping_and_resuming_gives_the_numbers_of_an_uninterrupted_run(tmp_pat
     assert fingerprint(after.network) == fingerprint(whole.network)
 
 
+def test_a_finished_run_can_be_given_more_stages(tmp_path):
+    whole = run(tmp_path / "whole", max_epochs=6)
+    first = run(tmp_path / "parts", max_epochs=4)
+    more = run(tmp_path / "parts", max_epochs=6, resume=True)
+    assert first.losses + more.losses == whole.losses
+
+
 def test_labeling_that_was_broken_off_goes_on_where_it_stopped(tmp_path):
     labeled = []
 
