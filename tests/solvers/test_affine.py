@@ -8,7 +8,7 @@ from common.fields.world_field import resample
 from common.fields.world_map import apply_affine, grid_points
 from common.solvers.affine import affine_by_mutual_information, transform
 
-GRID = Grid((44, 40, 36), torch.diag(torch.tensor([2.0, 2.0, 2.2, 1.0])))
+GRID = Grid((30, 27, 24), torch.diag(torch.tensor([3.0, 3.0, 3.3, 1.0])))
 
 
 def texture(seed=0, grid=GRID):
@@ -29,7 +29,7 @@ def rigid(degrees, shift_mm, center=(43.0, 39.0, 38.0)):
 
 
 def error_mm(estimate, truth):
-    points = grid_points(GRID, slice(10, 34, 6))[:, 10:30:6, 8:28:6].reshape(-1, 3)
+    points = grid_points(GRID, slice(7, 23, 4))[:, 7:20:4, 6:18:4].reshape(-1, 3)
     return (apply_affine(estimate, points) - apply_affine(truth, points)).norm(dim=1).max().item()
 
 
