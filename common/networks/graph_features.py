@@ -24,6 +24,19 @@ def nearest_neighbors(queries: torch.Tensor, points: torch.Tensor, num_neighbors
     return distances.topk(min(num_neighbors, points.shape[0]), dim=1, largest=False).indices
 
 
+def rows_of(values: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+    """values[indices], (N, C) and (M, k) → (M, k, C).
+
+    The gradient of plain indexing is summed in any order when several threads work on it; this one never is, so the
+    same seed gives the same weights.
+
+    Example:
+        >>> rows_of(torch.tensor([[1.0], [2.0]]), torch.tensor([[1, 1, 0]])).tolist()
+        [[[2.0], [2.0], [1.0]]]
+    """
+    return values.index_select(0, indices.flatten()).view(indices.shape[0], indices.shape[1], values.shape[1])
+
+
 class EdgeConvolution(nn.Module):
     """EdgeConv: f_i' = max_{j ∈ N(i)} g(f_j − f_i, f_i), g three point-wise layers.
 
@@ -54,7 +67,7 @@ class EdgeConvolution(nn.Module):
     def forward(self, features: torch.Tensor, neighbors: torch.Tensor) -> torch.Tensor:
         """Features (N, C) and neighbors (N, k) → features (N, C')."""
         difference, center = self.layer1.weight[:, : self.num_in], self.layer1.weight[:, self.num_in :]
-        at_neighbors = functional.linear(features, difference)[neighbors]
+        at_neighbors = rows_of(functional.linear(features, difference), neighbors)
         edges = at_neighbors + functional.linear(features, center - difference).unsqueeze(1)
         edges = self.layer3(normalized(self.layer2(normalized(edges.flatten(0, 1)))))
         mean = edges.mean(0)

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..solvers.belief_propagation import expected_displacement, propagate_beliefs, symmetric_edges
-from .graph_features import GraphFeatures, nearest_neighbors
+from .graph_features import GraphFeatures, nearest_neighbors, rows_of
 
 FEATURES = ("network", "none")
 
@@ -84,7 +84,7 @@ class KeypointRegistration(nn.Module):
         if self.unary_scale > 0:
             fixed_features = self.features(fixed, self.num_neighbors_fixed)
             moving_features = self.features(moving, self.num_neighbors_moving)
-        return self.match(fixed[chosen], moving, fixed_features[chosen], moving_features)
+        return self.match(fixed[chosen], moving, fixed_features.index_select(0, chosen), moving_features)
 
     def match(
         self,
@@ -98,7 +98,7 @@ class KeypointRegistration(nn.Module):
         displacements = moving[candidates] - fixed.unsqueeze(1)
         unary = torch.zeros_like(displacements[:, :, 0])
         if self.unary_scale > 0:
-            difference = fixed_features.unsqueeze(1) - moving_features[candidates]
+            difference = fixed_features.unsqueeze(1) - rows_of(moving_features, candidates)
             unary = self.unary_scale * difference.square().mean(2)
         edges = symmetric_edges(nearest_neighbors(fixed, fixed, self.num_neighbors_graph + 1))
         beliefs = propagate_beliefs(unary, displacements, edges[0], edges[1], edges[2], self.coupling, self.num_rounds)

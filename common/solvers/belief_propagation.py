@@ -114,7 +114,7 @@ def propagate_beliefs(
     with_index = unary.requires_grad
     belief = unary
     for _ in range(num_rounds):
-        costs = belief[source] - messages[reverse]
+        costs = belief.index_select(0, source) - messages.index_select(0, reverse)
         minima, indices = message_minimum(costs.detach(), at_source, at_target, coupling, with_index)
         if with_index:
             chosen = at_source.gather(1, indices.unsqueeze(2).expand(-1, -1, 3))

@@ -86,3 +86,12 @@ def test_chosen_points_get_displacements_and_features_gradients():
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValueError, match="expected unary_scale ≥ 0 and counts ≥ 1"):
         KeypointRegistration(**settings)
+
+
+def test_same_input_gives_the_same_gradient_whatever_the_threads_do():
+    network, gradients = registration(num_rounds=1), []
+    for _ in range(3):
+        network.zero_grad()
+        network.register(cloud(600), cloud(900, 1), torch.arange(100)).square().sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in network.parameters()])
+    assert all(torch.equal(*pair) for other in gradients[1:] for pair in zip(gradients[0], other, strict=True))
