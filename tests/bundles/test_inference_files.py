@@ -80,6 +80,15 @@ def registered(tmp_path_factory):
     return register
 
 
+def interior(image: sitk.Image) -> sitk.Image:
+    """1 but for the border voxels, between whose centers and edges ITK repeats the border and we fade to 0."""
+    mask = np.zeros(image.GetSize()[::-1])
+    mask[1:-1, 1:-1, 1:-1] = 1
+    mask = sitk.GetImageFromArray(mask)
+    mask.CopyInformation(image)
+    return mask
+
+
 @each_bundle
 def test_simpleitk_applies_the_field_and_gets_the_warped_image(bundle, registered):
     folder = registered(bundle)
@@ -89,8 +98,7 @@ def test_simpleitk_applies_the_field_and_gets_the_warped_image(bundle, registere
     field = sitk.ReadImage(str(folder / "field.nii.gz"), sitk.sitkVectorFloat64)
     transform = sitk.DisplacementFieldTransform(field)
     expected = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, transform, sitk.sitkLinear, 0.0))
-    inside = sitk.GetArrayFromImage(sitk.Resample(moving * 0 + 1, fixed, transform, sitk.sitkLinear, 0.0)) == 1
-    inside[[0, -1]] = inside[:, [0, -1]] = inside[:, :, [0, -1]] = False
+    inside = sitk.GetArrayFromImage(sitk.Resample(interior(moving), fixed, transform, sitk.sitkLinear, 0.0)) == 1
     difference = np.abs(sitk.GetArrayFromImage(warped) - expected)[inside]
     assert inside.mean() > 0.2
     assert difference.mean() < 0.01 * np.ptp(expected)

@@ -77,7 +77,7 @@ def commands(folder, pair):
 def overrides(folder, step, pair):
     """What makes a step of a bundle small, from overrides.json."""
     own = OVERRIDES.get(folder.name.removesuffix("_again"), {}).get(step, {})
-    return {name: str(value).format(**pair) for name, value in own.items()}
+    return {name: value.format(**pair) if isinstance(value, str) else value for name, value in own.items()}
 
 
 def prepared(bundle, folder):

@@ -80,9 +80,14 @@ def results(root):
 
 
 def in_background(script, *arguments, **options):
-    process = multiprocessing.get_context("fork").Process(target=script.reproduce, args=arguments, kwargs=options)
+    process = multiprocessing.get_context("fork").Process(target=interruptible, args=(script, arguments, options))
     process.start()
     return process
+
+
+def interruptible(script, arguments, options):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
+    script.reproduce(*arguments, **options)
 
 
 def wait_until(condition):
