@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -21,3 +24,11 @@ def test_function_is_called_where_the_system_does_not_count(monkeypatch, tmp_pat
     called = []
     assert peak_memory_mb(lambda: called.append(1)) is None
     assert called == [1]
+
+
+def test_growth_in_a_process_of_its_own_is_what_was_allocated():
+    code = "from common.results.peak_memory import peak_memory_mb; print(peak_memory_mb(lambda: b'x' * 50_000_000))"
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+    if printed == "None":
+        pytest.skip("this system does not count memory")
+    assert 45 < float(printed) < 60
