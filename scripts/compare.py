@@ -32,6 +32,7 @@ def compare(
     results_dir: str = "",
     overwrite: bool = False,
     refine: int = 0,
+    search: int = 0,
     **overrides: Any,
 ) -> None:
     """Register listed pairs with one tool, and write scores and seconds as JSON, whole after every pair.
@@ -55,11 +56,12 @@ def compare(
         overwrite: start again where the file holds results of other settings.
         refine: iterations on each level of the refinement of scripts/register.py, alone or after the bundle; overrides
             are then settings of it, such as --weight 0.5.
+        search: passes of its discrete search, before the refinement or alone.
         **overrides: entries of the bundle's inference.json, such as --num_passes 2; they are kept with the results.
     """
-    if refine:
+    if refine or search:
         torch.set_num_threads(num_threads)
-        register = RegisterTool(bundle, ckpt_path, refine, **overrides)
+        register = RegisterTool(bundle, ckpt_path, refine, search, **overrides)
         settings = register.settings | {"num_threads": num_threads}
     else:
         register, settings = _tool(tool, bundle, ckpt_path, overrides, num_threads)

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from common.registration.api import Registrar
 from common.registration.batch import Job, Request, read_jobs, run_job, run_jobs
+from common.registration.discrete_search import DiscreteSearch
 from common.registration.outputs import Annotations
 from common.registration.refinement import Refinement
 
@@ -33,6 +34,8 @@ def register(
     bundle: str = "none",
     init: str = "world",
     affine: bool | str = False,
+    search: int = 0,
+    search_levels: int = DiscreteSearch.num_levels,
     refine: int = 0,
     similarity: str = Refinement.similarity,
     regularization: str = Refinement.regularization,
@@ -63,10 +66,12 @@ def register(
         moving: NIfTI file that is brought onto it.
         output_dir: folder of the results; with --pairs each pair gets a folder in it.
         pairs: JSON or CSV list of fixed, moving and perhaps name, labels, points; in place of --fixed and --moving.
-        bundle: name or folder of a bundle; none for affine or refinement alone.
+        bundle: name or folder of a bundle; none for affine, search or refinement alone.
         init: world trusts the headers; center and moments lay centers or centers of mass on each other.
         affine: also optimize an affine map by mutual information first; rigid for a rigid one.
-        refine: iterations of instance optimization on each level, after the bundle or alone; 0 for none.
+        search: passes of a discrete search by MIND-SSC, after the bundle or alone; 0 for none.
+        search_levels: resolutions of the search; each doubles its reach, 4 voxels per pass on the finest one.
+        refine: iterations of instance optimization on each level, last of all; 0 for none.
         similarity: of the refinement: lncc, mind, mse, mi, swd, pswd, radon, coord_swd.
         regularization: of the refinement: diffusion or bending.
         weight: of the regularization.
@@ -74,7 +79,7 @@ def register(
         control_spacing: distance of the refinement's control points, voxels of its level.
         velocity: refine by a stationary velocity, whose map does not fold.
         num_levels: resolutions of the refinement, each twice as fine as the one before.
-        spacing_mm: finest voxel size of the refinement; 0 for the image's, up to three million voxels.
+        spacing_mm: finest voxel size of search and refinement; 0 for the image's, up to three million voxels.
         fixed_label: label map of the fixed image, for Dice.
         moving_label: label map of the moving image; is warped.
         fixed_points: landmarks (.csv, .fcsv, .mrk.json); are moved into the moving image.
@@ -93,13 +98,14 @@ def register(
     if num_threads:
         torch.set_num_threads(num_threads)
     rank, num_processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    searching = DiscreteSearch(search, search_levels, spacing_mm=spacing_mm) if search else None
     refinement = None
     if refine:
         refinement = Refinement(
             refine, similarity, regularization, weight, learning_rate, control_spacing, velocity, num_levels, spacing_mm
         )
     device = device or _own_device()
-    registrar = Registrar(bundle, init, affine, refinement, header, device, ckpt_path, bundle_options)
+    registrar = Registrar(bundle, init, affine, searching, refinement, header, device, ckpt_path, bundle_options)
     request = Request(inverse, learn2reg, report)
     if num_processes > 1:
         torch.distributed.init_process_group("gloo", timeout=LONGEST_WAIT)

@@ -1,4 +1,4 @@
-"""Register two images: alignment, a bundle's prediction, refinement."""
+"""Register two images: alignment, a bundle's prediction, discrete search, refinement."""
 
 import os
 import time
@@ -13,6 +13,7 @@ from ..fields.world import Grid
 from ..fields.world_map import affine_after_field
 from ..transforms.network_grid import on_grid
 from .alignment import align, aligned, check_overlap, initial_alignment
+from .discrete_search import DiscreteSearch, search
 from .inputs import input_image
 from .prediction import Prediction, bundle_folder
 from .refinement import Refinement, refine
@@ -26,7 +27,8 @@ class Registrar:
         bundle: name or folder of a bundle; "none" for no network.
         init: "world", "center" or "moments", see :func:`~.alignment.initial_alignment`.
         affine: True or "affine", "rigid"; False or "" leaves the initial alignment.
-        refinement: settings of the instance optimization after the bundle; None for none.
+        search: settings of the discrete search after the bundle; None for none.
+        refinement: settings of the instance optimization after both; None for none.
         header: which of sform and qform to trust where they disagree.
         device: "cpu", "cuda:0", …; "" takes a GPU where there is one.
         ckpt_path: weights of the bundle; empty for its models/model.pt.
@@ -42,6 +44,7 @@ class Registrar:
         bundle: str = "none",
         init: str = "world",
         affine: bool | str = False,
+        search: DiscreteSearch | None = None,
         refinement: Refinement | None = None,
         header: str = "",
         device: str = "",
@@ -49,7 +52,7 @@ class Registrar:
         bundle_options: dict[str, Any] | None = None,
     ) -> None:
         self.device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
-        self.init, self.header, self.refinement = init, header, refinement
+        self.init, self.header, self.search, self.refinement = init, header, search, refinement
         self.affine = {True: "affine", False: "", None: ""}.get(affine, affine)
         self.prediction = None
         if bundle and bundle != "none":
@@ -62,6 +65,7 @@ class Registrar:
             "bundle_options": bundle_options or {},
             "init": init,
             "affine": self.affine,
+            "search": asdict(search) if search else None,
             "refinement": asdict(refinement) if refinement else None,
             "header": header,
         }
@@ -111,6 +115,9 @@ class Registrar:
             report("bundle")
             is_aligned = not matrix.equal(torch.eye(4, dtype=matrix.dtype))
             field_mm = self.prediction(fixed, moving, is_aligned=is_aligned).as_tensor()
+        if self.search is not None:
+            report("search")
+            field_mm = search(fixed, moving, field_mm, self.search, self.device)
         if self.refinement is not None:
             report("refinement")
             field_mm = refine(fixed, moving, field_mm, self.refinement, self.device)
@@ -124,6 +131,7 @@ def register(
     *,
     init: str = "world",
     affine: bool | str = False,
+    search: int | DiscreteSearch = 0,
     refine: int | Refinement = 0,
     device: str = "",
     **options: Any,
@@ -133,9 +141,10 @@ def register(
     Args:
         fixed: NIfTI file, or volume (1, X, Y, Z) with its affine.
         moving: the same, on any grid and of any contrast that the bundle or the similarity takes.
-        bundle: name or folder of a bundle; "none" for affine or refinement alone.
+        bundle: name or folder of a bundle; "none" for affine, search or refinement alone.
         init: "world" trusts the headers, "center" and "moments" lay centers or centers of mass on each other.
         affine: True, or "rigid".
+        search: passes of a discrete search; more settings as a :class:`~.discrete_search.DiscreteSearch`.
         refine: iterations of instance optimization on each level; more settings as a :class:`~.refinement.Refinement`.
         device: where to compute; "" takes a GPU where there is one.
         **options: the others of :class:`Registrar`: ``header``, ``ckpt_path``, ``bundle_options``.
@@ -151,4 +160,5 @@ def register(
         3.0
     """
     refinement = Refinement(num_iterations=refine) if isinstance(refine, int) and refine else refine or None
-    return Registrar(bundle, init, affine, refinement, device=device, **options)(fixed, moving)
+    searching = DiscreteSearch(num_passes=search) if isinstance(search, int) and search else search or None
+    return Registrar(bundle, init, affine, searching, refinement, device=device, **options)(fixed, moving)

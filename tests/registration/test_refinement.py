@@ -4,7 +4,8 @@ from monai.data import MetaTensor
 
 from common.fields.world import Grid
 from common.fields.world_field import resample
-from common.registration.refinement import Refinement, level_grids, refine
+from common.registration.levels import level_grids
+from common.registration.refinement import Refinement, refine
 
 AFFINE = torch.diag(torch.tensor([-2.0, 2.0, 2.0, 1.0]))
 
@@ -59,7 +60,7 @@ def test_the_result_lies_on_the_fixed_grid_whatever_the_levels_are():
 
 
 def test_levels_halve_and_stay_below_three_million_voxels():
-    grids = level_grids(Grid((512, 512, 600), torch.diag(torch.tensor([0.7, 0.7, 0.7, 1.0]))), Refinement())
+    grids = level_grids(Grid((512, 512, 600), torch.diag(torch.tensor([0.7, 0.7, 0.7, 1.0]))))
     sizes = [torch.tensor(grid.spatial_shape).prod().item() for grid in grids]
     assert len(grids) == 3
     assert 2.5e6 < sizes[-1] < 3.2e6
@@ -67,7 +68,7 @@ def test_levels_halve_and_stay_below_three_million_voxels():
 
 
 def test_three_slices_have_one_level():
-    assert len(level_grids(Grid((64, 64, 3), torch.eye(4)), Refinement())) == 1
+    assert len(level_grids(Grid((64, 64, 3), torch.eye(4)))) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,145 @@
+"""A pair of images on grids from coarse to fine, and a field that is handed from one to the next."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from monai.data import MetaTensor
+
+from ..fields.grid import identity_grid, sample
+from ..fields.resize import resize
+from ..fields.shrink import resample_smoothly
+from ..fields.world import Grid, network_grid
+from ..fields.world_field import ddf_to_field_mm, field_mm_to_ddf, resample
+from .alignment import aligned
+
+MAX_VOXELS = 3_000_000  # of the finest level; one iteration then takes seconds on a CPU
+MIN_SIZE = 8  # voxels of the shortest axis that a coarser level must keep
+MARGIN_SHARE = 0.125  # of the moving image beyond the border of the fixed one that stays in reach
+
+
+def level_grids(fixed: Grid, num_levels: int = 3, spacing_mm: float = 0.0) -> list[Grid]:
+    """Grids from coarse to fine, close to RAS; all have the outermost voxel centers of the finest.
+
+    Args:
+        fixed: grid of the fixed image.
+        num_levels: each has half as many voxels per axis as the next.
+        spacing_mm: finest voxel size; 0 takes the fixed image's, or what keeps it below three million voxels.
+
+    Returns:
+        At most ``num_levels`` grids; a level whose shortest axis would fall below 8 voxels is left out.
+
+    Example:
+        >>> [grid.spatial_shape for grid in level_grids(Grid((35, 50, 36), torch.eye(4)), num_levels=4)]
+        [(9, 12, 9), (18, 25, 18), (35, 50, 36)]
+    """
+    finest = network_grid(fixed, spacing=spacing_mm or _affordable_spacing(fixed))
+    grids = [finest]
+    for level in range(1, num_levels):
+        shape = [max(round(size / 2**level), 1) for size in finest.spatial_shape]
+        if min(shape) < MIN_SIZE:
+            break
+        grids.insert(0, _with_shape(finest, shape))
+    return grids
+
+
+@dataclass(frozen=True)
+class LevelPair:
+    """Both images on one level.
+
+    Attributes:
+        fixed: (1, C, *spatial).
+        moving: (1, C, *wider), with a margin beyond the fixed image.
+        inside: (1, 1, *wider), 1 where the moving image has voxels, 0 where it ends.
+        origin: place of the fixed image's voxels in the moving one, (3, *spatial).
+    """
+
+    fixed: torch.Tensor
+    moving: torch.Tensor
+    inside: torch.Tensor
+    origin: torch.Tensor
+
+    @classmethod
+    def read(cls, fixed: MetaTensor, moving: MetaTensor, grid: Grid, device: torch.device | str = "cpu") -> "LevelPair":
+        """Resample both from their own grids, intensities brought to [0, 1]."""
+        shape = list(grid.spatial_shape)
+        margin = [max(2, round(MARGIN_SHARE * size)) for size in shape]
+        wide = network_grid(grid, spatial_shape=[size + 2 * m for size, m in zip(shape, margin, strict=True)])
+        inside = resample(torch.ones(1, *moving.shape[1:]), Grid.from_image(moving), wide)[None]
+        origin = identity_grid(shape) + torch.tensor(margin).view(3, 1, 1, 1)
+        images = _unit_range(fixed, grid), _unit_range(moving, wide)
+        return cls(*(tensor.to(device) for tensor in (*images, inside, origin)))
+
+    def described(self, describe: Callable[[torch.Tensor], torch.Tensor]) -> "LevelPair":
+        """The pair with ``describe`` of both images in their place."""
+        return replace(self, fixed=describe(self.fixed), moving=describe(self.moving))
+
+    def warped(self, ddf: torch.Tensor) -> torch.Tensor:
+        """Moving image under a ddf (1, 3, *spatial): (1, C, *spatial); where it ends, the fixed one stands in."""
+        coordinates = self.origin + ddf
+        with torch.no_grad():
+            weight = sample(self.inside, coordinates)
+        return weight * sample(self.moving, coordinates) + (1 - weight) * self.fixed
+
+
+def coarse_to_fine(
+    fixed: MetaTensor,
+    moving: MetaTensor,
+    field_mm: torch.Tensor | None,
+    grids: Sequence[Grid],
+    improve: Callable[[int, LevelPair, torch.Tensor], torch.Tensor],
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
+    """Let ``improve`` work on a field on each of some grids in turn.
+
+    Both images are read from their own grids once per level.
+
+    Args:
+        fixed: (1, X, Y, Z).
+        moving: (1, X', Y', Z'), its affine such that its world is about that of ``fixed``.
+        field_mm: (3, X, Y, Z), RAS mm, on the grid of ``fixed``; None stands for zero.
+        grids: of the levels.
+        improve: maps the number of the level, the images and a ddf (1, 3, *spatial) in voxels to a better ddf.
+        device: where to compute.
+
+    Returns:
+        (3, X, Y, Z), RAS mm, on the grid of ``fixed``.
+    """
+    fixed_grid = Grid.from_image(fixed)
+    ddf, shift = torch.zeros(3, *grids[0].spatial_shape), torch.eye(4, dtype=torch.float64)
+    if field_mm is not None:
+        # What all voxels share goes into the alignment, so that the moving image is read where it is needed.
+        shift[:3, 3] = field_mm.mean(dim=(1, 2, 3))
+        moving = aligned(moving, shift)
+        rest = resample(field_mm, fixed_grid, grids[0], background=None) - shift[:3, 3].view(3, 1, 1, 1).float()
+        ddf = field_mm_to_ddf(rest, grids[0])
+    ddf = ddf[None].to(device)
+    for level, grid in enumerate(grids):
+        ddf = resize(ddf, list(grid.spatial_shape))
+        ddf = improve(level, LevelPair.read(fixed, moving, grid, device), ddf)
+    improved = ddf_to_field_mm(ddf[0].cpu(), grids[-1], fixed_grid)
+    return improved.add_(shift[:3, 3].view(3, 1, 1, 1).float())
+
+
+def _affordable_spacing(fixed: Grid) -> list[float]:
+    own = network_grid(fixed)
+    voxels = torch.tensor(own.spatial_shape).double().prod().item()
+    volume = voxels * torch.tensor(own.spacing).double().prod().item()
+    least = (volume / MAX_VOXELS) ** (1 / 3) if voxels > MAX_VOXELS else 0.0
+    return [max(size, least) for size in own.spacing]
+
+
+def _with_shape(grid: Grid, spatial_shape: list[int]) -> Grid:
+    """Grid with the same outermost voxel centers, as :func:`~common.fields.resize.resize` has it."""
+    factors = [(old - 1) / max(new - 1, 1) for old, new in zip(grid.spatial_shape, spatial_shape, strict=True)]
+    return Grid(tuple(spatial_shape), grid.affine @ torch.diag(torch.tensor([*factors, 1.0], dtype=torch.float64)))
+
+
+def _unit_range(image: MetaTensor, target: Grid) -> torch.Tensor:
+    """Image on a level, (1, 1, *spatial), its 1st to 99th percentile brought to [0, 1] and the rest clipped."""
+    level = resample_smoothly(image.as_tensor(), Grid.from_image(image), target)
+    voxels = image.as_tensor().flatten()
+    low, high = voxels[:: 1 + voxels.numel() // 1_000_000].float().quantile(torch.tensor([0.01, 0.99]))
+    if high <= low:
+        low, high = image.min(), image.max()
+    return ((level - low) / (high - low)).clamp(0, 1)[None]
