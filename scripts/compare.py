@@ -20,6 +20,7 @@ from common.data.registration_pairs import hippocampus_pairs
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
+@fire.decorators.SetParseFns(title=str)  # a comma in it makes no list
 def compare(
     dataset_dir: str,
     tool: str = "initial",

@@ -3,11 +3,13 @@
     python scripts/known_warps.py DIR --method initial
     python scripts/known_warps.py DIR --method ants_syn
     python scripts/known_warps.py DIR --method mine_local --ckpt_path FILE --num_search_steps 10
+    python scripts/known_warps.py SCAN --contrasts T1,T1 --spacing_mm 1 --spatial_shape 160,192,224 --method ants_syn
 
 The fixed image is one contrast of a subject, the moving image another contrast of it, moved. Rows of pairs that are
 already in the result file are kept, so a stopped call continues.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -20,8 +22,9 @@ from common.atomic import write_json
 from common.comparison.tools import TOOLS
 from common.data.brain_subjects import brain_subjects
 from common.data.contrast_pairs import KnownWarpPairs
+from common.fields.resize import resize
 from common.handlers.scores_csv import scores_table
-from common.inferers.instance_search import InstanceSearchInferer
+from common.inferers.instance_search import InstanceSearchInferer, shrunk
 from common.metrics.alignment_scores import ScoreAlignmentd
 from common.networks.voxelmorph_diff import VoxelMorphDiff
 from common.transforms.brain_grid import ToSubjectGridd
@@ -42,6 +45,7 @@ def known_warps(
     spacing_mm: float = 2.0,
     spatial_shape: Sequence[int] = (80, 96, 80),
     seed: int = 0,
+    shrink: int = 1,
     name: str = "",
     results_dir: str = "",
     **search,
@@ -49,7 +53,7 @@ def known_warps(
     """Register all pairs with one method and write rows and means as JSON.
 
     Args:
-        dataset_dir: folder in the multi-contrast layout.
+        dataset_dir: folder in the multi-contrast layout, or of one labeled scan.
         method: name of a tool of :mod:`common.comparison.tools`; or any name, with ``ckpt_path``.
         ckpt_path: weights of a VoxelMorphDiff; "none" for a zero field as the start of a search.
         contrasts: of fixed and moving image.
@@ -58,24 +62,32 @@ def known_warps(
         num_warps: per subject.
         warp_mm: mean length of the warps in the head.
         spacing_mm: edge of a voxel.
-        spatial_shape: of the common grid.
+        spatial_shape: of the common grid, on which everything is scored.
         seed: of the warps.
+        shrink: the method works on a grid with so many times fewer voxels per axis, for networks of larger voxels.
         name: of the result file; empty for the method.
         results_dir: empty for the bundle's docs/results.
         **search: arguments of :class:`common.inferers.instance_search.InstanceSearchInferer`.
 
     Returns:
         The means.
+
+    Raises:
+        ValueError: where the result file holds pairs of other settings.
     """
     torch.set_num_threads(1)
-    to_grid, load = ToSubjectGridd(contrasts, spacing_mm, spatial_shape), LoadVolumed(contrasts)
+    to_grid = ToSubjectGridd(contrasts, spacing_mm, spatial_shape)
+    load = LoadVolumed([*dict.fromkeys(contrasts), "label"], allow_missing_keys=True)
     subjects = [to_grid(load(subject)) for subject in brain_subjects(dataset_dir, part, contrasts, val_subjects)]
     pairs = KnownWarpPairs(subjects, *contrasts, num_warps, warp_mm, spacing_mm, seed)
-    register, score = _method(method, ckpt_path, search), ScoreAlignmentd()
+    register, score = _on_coarser_grid(_method(method, ckpt_path, search), shrink), ScoreAlignmentd()
     path = (Path(results_dir) if results_dir else RESULTS) / f"known_warps-{name or method}.json"
     settings = {"contrasts": list(contrasts), "warp_mm": warp_mm, "spacing_mm": spacing_mm, "seed": seed, "part": part}
     settings |= {"spatial_shape": list(spatial_shape), "method": method, "search": search if ckpt_path else {}}
-    rows = json.loads(path.read_text())["pairs"] if path.is_file() else []
+    settings |= {"shrink": shrink} if shrink > 1 else {}
+    if ckpt_path not in ("", "none"):
+        settings["model_sha256"] = hashlib.sha256(Path(ckpt_path).read_bytes()).hexdigest()
+    rows = _finished(path, settings)
     for number in range(len(pairs)):
         item = pairs[number]
         if item["name"] in [row["name"] for row in rows]:
@@ -88,6 +100,16 @@ def known_warps(
         print(f"{item['name']} error {scores.get('error_mm', 0):.3f} mm, {seconds:.2f} s", flush=True)
         write_json(path, {"settings": settings, "mean": _means(rows), "pairs": rows})
     return scores_table([{"name": name or method, **_means(rows)}]).rsplit("\n", 1)[0]
+
+
+def _finished(path: Path, settings: dict) -> list[dict]:
+    """Rows of an earlier call with the same settings."""
+    if not path.is_file():
+        return []
+    found = json.loads(path.read_text())
+    if found["settings"] != json.loads(json.dumps(settings)):
+        raise ValueError(f"{path} holds results of other settings: remove it, or give these a --name")
+    return found["pairs"]
 
 
 def _method(method: str, ckpt_path: str, search: dict) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -106,6 +128,18 @@ def _method(method: str, ckpt_path: str, search: dict) -> Callable[[torch.Tensor
             return inferer(image, network)
 
     return register
+
+
+def _on_coarser_grid(register: Callable, factor: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The same function on the common grid, its input averaged to a coarser one."""
+    if factor == 1:
+        return register
+
+    def on_common_grid(image: torch.Tensor) -> torch.Tensor:
+        shape = list(image.shape[2:])
+        return resize(register(shrunk(image, [size // factor for size in shape])), shape)
+
+    return on_common_grid
 
 
 def _means(rows: list[dict]) -> dict[str, float]:

@@ -11,7 +11,6 @@ from pathlib import Path
 import fire
 import numpy as np
 import torch
-from affine_trials import RESULTS, TOOLS
 from monai.data import MetaTensor
 from scipy import ndimage
 
@@ -20,24 +19,26 @@ from common.data.volume import read_volume
 from common.fields.grid import sample
 from common.fields.world import Grid
 from common.fields.world_map import apply_affine
+from common.solvers.affine import affine_by_mutual_information
 
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
 CT_SKIN_HU = -300.0
 T1_SKIN = 0.08  # of the 99th percentile
 
 
-def limb_frame(data_dir: str, tools: tuple[str, ...] = ("ours_rigid", "ours"), results_dir: str = "") -> None:
-    """Write the mean distance from the skin of T1 to that of CT, before and after each tool, as JSON.
+def limb_frame(data_dir: str, results_dir: str = "") -> None:
+    """Write the mean distance from the skin of T1 to that of CT, in the frame and after our alignments, as JSON.
 
     Args:
         data_dir: folder that holds LimbCTMR.
-        tools: names of affine_trials.py.
         results_dir: where the file goes; empty for docs/results.
     """
     fixed, moving = (read_volume(Path(data_dir) / "LimbCTMR" / "sts002" / f"{name}.nii.gz") for name in ("CT", "T1"))
-    maps = {"frame": torch.eye(4, dtype=torch.float64)} | {tool: TOOLS[tool](fixed, moving) for tool in tools}
-    points = _skin_points(moving)
-    distance, grid = _distance_to_skin(fixed), Grid.from_image(fixed)
-    rows = {}
+    grid, moving_grid = (Grid.from_image(image) for image in (fixed, moving))
+    maps = {"frame": torch.eye(4, dtype=torch.float64)}
+    for kind in ("rigid", "affine"):
+        maps[kind] = affine_by_mutual_information(fixed.as_tensor(), grid, moving.as_tensor(), moving_grid, kind=kind)
+    points, distance, rows = _skin_points(moving), _distance_to_skin(fixed), {}
     for name, matrix in maps.items():
         at = grid.world_to_voxel(apply_affine(torch.linalg.inv(matrix), points))
         found = sample(distance[None], at.float().t()[None, :, :, None, None]).flatten()

@@ -1,7 +1,9 @@
 """Score every stage of a self-training, and features that were never trained, on one list of pairs."""
 
+import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from copy import copy
 from pathlib import Path
 
 import fire
@@ -21,14 +23,22 @@ from common.transforms.load import LoadVolumed
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "cyclical_self_training"
 KEYS = ("fixed", "moving", "fixed_label", "moving_label")
-SETTINGS = ("one_solve", "two_warps", "two_warps_adam")
+SETTINGS = ("one_solve", "one_warp_adam", "two_warps", "two_warps_adam")
 MIND_WEIGHT = 6.0  # regularization of Adam with 12 descriptors that are not projected; best of 1, 3 and 6 on tune pairs
 
 
 def stage_curve(
-    dataset_dir: str, run_dir: str, results: str = "", part: str = "val", num_pairs: int = 50, num_threads: int = 1
+    dataset_dir: str,
+    run_dir: str,
+    results: str = "",
+    part: str = "val",
+    num_pairs: int = 50,
+    num_threads: int = 1,
+    **others: str,
 ) -> None:
-    """Dice on the network's grid of 1 mm after each stage: one solve alone, two warps, two warps and Adam.
+    """Dice on the network's grid of 1 mm after each stage: one solve, one warp and Adam, two warps without it and with.
+
+    Rows that the file holds already stay, so a stopped call continues.
 
     Args:
         dataset_dir: folder in the Decathlon layout.
@@ -37,6 +47,7 @@ def stage_curve(
         part: of splits.json.
         num_pairs: only the first ones.
         num_threads: of torch.
+        **others: files of weights of the same network, by the names of their rows, such as --trained_by_ncc FILE.
     """
     torch.set_num_threads(num_threads)
     parser = ConfigParser(ConfigParser.load_config_file(BUNDLE / "configs" / "inference.json"))
@@ -44,22 +55,27 @@ def stage_curve(
     pairs = _load(parser, scored_pairs(dataset_dir, part, num_pairs))
     path = Path(results or BUNDLE / "docs" / "results" / f"stage_curve_{part}.json")
     before = [_dice(torch.zeros(1, 3, *image.shape[2:]), *labels) for image, labels in pairs]
-    rows = {"before": {"dice": _mean(before)}}
-    for name, network, own in _networks(parser, run_dir, inferer):
+    rows = json.loads(path.read_text())["rows"] if path.is_file() else {"before": {"dice": _mean(before)}}
+    for name, network, own in _networks(parser, run_dir, inferer, others):
+        if name in rows:
+            continue
         rows[name] = _row(network, own, pairs)
         write_json(path, {"part": part, "num_pairs": len(pairs), "rows": rows})
     print(path)
 
 
-def _networks(parser: ConfigParser, run_dir: str, inferer: RefinedInferer) -> Iterator[tuple]:
+def _networks(
+    parser: ConfigParser, run_dir: str, inferer: RefinedInferer, others: Mapping[str, str]
+) -> Iterator[tuple]:
     """Name, network and inferer of every row; one network serves all stages."""
     torch.manual_seed(parser.get_parsed_content("seed"))
     network = parser.get_parsed_content("network_def").eval()
     yield "stage 0, random features", network, inferer
     files = sorted(Path(run_dir).glob("model_epoch=*.pt"), key=lambda path: int(path.stem.partition("=")[2]))
-    for stage, path in enumerate(files, start=1):
+    trained = {f"stage {number}": path for number, path in enumerate(files, start=1)}
+    for name, path in (trained | others).items():
         network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
-        yield f"stage {stage}", network, inferer
+        yield name.replace("_", " "), network, inferer
     adam = inferer.adam
     options = {"num_adam_iterations": adam.num_iterations, "learning_rate": adam.learning_rate}
     options |= {"normalize": adam.normalize, "velocity": adam.velocity}
@@ -82,10 +98,13 @@ def _load(parser: ConfigParser, files: list[dict]) -> list[tuple]:
 
 def _row(network: ConvexRegistration, inferer: RefinedInferer, pairs: list[tuple]) -> dict:
     scores: dict[str, list[float]] = {f"{name}_{what}": [] for name in SETTINGS for what in ("dice", "folds")}
+    once = copy(inferer)
+    once.num_warps = 1
     for image, labels in pairs:
         with torch.no_grad():
+            _, one_warp = once.solve(image, network, torch.Generator().manual_seed(inferer.seed))
             before, after = inferer.solve(image, network, torch.Generator().manual_seed(inferer.seed))
-            for name, ddf in zip(SETTINGS, (network(image), before, after), strict=True):
+            for name, ddf in zip(SETTINGS, (network(image), one_warp, before, after), strict=True):
                 scores[f"{name}_dice"].append(_dice(ddf, *labels))
                 scores[f"{name}_folds"].append(folding_fraction(ddf).item())
     row = {name: _mean(values) for name, values in scores.items()}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .dataset_json import read_dataset_json
 from .decathlon import decathlon_subjects
+from .labeled_scan import is_labeled_scan, labeled_scan
 from .multi_contrast import multi_contrast_subjects
 from .oasis import is_oasis, oasis_subjects
 from .sample_population import sample_subjects
@@ -27,8 +28,9 @@ def brain_subjects(
     """Subjects of one part of a data set.
 
     The layout is recognized: OASIS, multi-contrast (``dataset.json`` with ``subjects``), Decathlon (with ``training``
-    and a ``splits.json``), or the sample population for an empty name. A multi-contrast folder holds out
-    ``val_subjects``, or a fifth; it is small, so ``tune`` is ``fit`` again, for warps that training never sees.
+    and a ``splits.json``), one labeled scan (``vol.nii.gz``, only val), or the sample population for an empty name. A
+    multi-contrast folder holds out ``val_subjects``, or a fifth; it is small, so ``tune`` is ``fit`` again, for warps
+    that training never sees.
 
     Args:
         dataset_dir: the folder; empty for the sample population.
@@ -42,7 +44,7 @@ def brain_subjects(
         {"subject", contrast: file or volume, ..., "label" where there is one} each.
 
     Raises:
-        ValueError: for an unknown part, or a contrast that the data lack.
+        ValueError: for an unknown part, a contrast that the data lack, or a training on the one labeled scan.
     """
     if part not in PARTS:
         raise ValueError(f"part: expected one of {', '.join(PARTS)}, got {part!r}")
@@ -52,6 +54,13 @@ def brain_subjects(
     if is_oasis(dataset_dir):
         _check_single(dataset_dir, contrasts)
         return split_subjects(oasis_subjects(dataset_dir, num_structures), OASIS_SHARES)[part]
+    if is_labeled_scan(dataset_dir):
+        _check_single(dataset_dir, contrasts)
+        if part != "val":
+            raise ValueError(
+                f"{dataset_dir}: expected part val of one labeled scan, which is only scored, got {part!r}"
+            )
+        return [labeled_scan(dataset_dir)]
     content = read_dataset_json(Path(dataset_dir).expanduser() / "dataset.json")
     if isinstance(content, Mapping) and "training" in content:
         _check_single(dataset_dir, contrasts)

@@ -66,7 +66,7 @@ class InstanceSearchInferer(RepeatedInferer):
         full = list(inputs.shape[2:])
         small = [max(size // self.shrink, 2) for size in full]
         with torch.no_grad():
-            fixed, moving = (_shrunk(self.describe(inputs[:, k : k + 1].float()), small) for k in (0, 1))
+            fixed, moving = (shrunk(self.describe(inputs[:, k : k + 1].float()), small) for k in (0, 1))
 
         def loss(field: torch.Tensor) -> torch.Tensor:
             return self.compare(warp(moving, field), fixed) + self.search_weight * diffusion(field)
@@ -76,8 +76,8 @@ class InstanceSearchInferer(RepeatedInferer):
         return resize(found, full)
 
 
-def _shrunk(volume: torch.Tensor, spatial_shape: list[int]) -> torch.Tensor:
-    """A volume on a coarser grid with the same outermost voxel centers, as ``resize`` has them."""
+def shrunk(volume: torch.Tensor, spatial_shape: list[int]) -> torch.Tensor:
+    """Volume (B, C, *spatial) on a coarser grid with the same outermost voxel centers, as ``resize`` has them."""
     if list(volume.shape[2:]) == spatial_shape:
         return volume
     smooth = functional.avg_pool3d(functional.pad(volume, (1,) * 6, mode="replicate"), 3, stride=1)

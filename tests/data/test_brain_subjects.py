@@ -52,6 +52,19 @@ def test_decathlon_follows_its_splits_and_has_one_contrast(crops):
         brain_subjects(crops, "fit", ["T1", "FLAIR"])
 
 
+def test_one_labeled_scan_is_scored_and_not_trained_on(tmp_path):
+    (tmp_path / "vol.nii.gz").touch()
+    with pytest.raises(FileNotFoundError, match=r"expected seg\.nii\.gz beside vol\.nii\.gz"):
+        brain_subjects(str(tmp_path), "val", ["T1"])
+    (tmp_path / "seg.nii.gz").touch()
+    (subject,) = brain_subjects(str(tmp_path), "val", ["T1"])
+    assert subject["label"].endswith("seg.nii.gz")
+    with pytest.raises(ValueError, match="expected part val of one labeled scan"):
+        brain_subjects(str(tmp_path), "fit", ["T1"])
+    with pytest.raises(ValueError, match="expected contrast T1 of this layout, got FLAIR"):
+        brain_subjects(str(tmp_path), "val", ["T1", "FLAIR"])
+
+
 def test_oasis_is_split_in_the_proportions_of_the_paper(tmp_path):
     for number in range(372):
         place = tmp_path / f"OASIS_OAS1_{number:04d}_MR1"
