@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+# Read when ITK is loaded. ANTs sums in the order in which its threads end, and what it finds then differs between runs.
+os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
+
 collect_ignore = ["bundles/stranger.py"]  # a program that forbids the import of common to its process
 
 
