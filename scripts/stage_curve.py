@@ -4,6 +4,7 @@ import json
 import statistics
 from collections.abc import Iterator, Mapping
 from copy import copy
+from dataclasses import asdict
 from pathlib import Path
 
 import fire
@@ -13,6 +14,7 @@ from monai.metrics import compute_dice
 
 from common.atomic import write_json
 from common.data.image_pairs import scored_pairs
+from common.engines.self_training import fingerprint
 from common.fields.jacobian import folding_fraction
 from common.fields.warp import warp
 from common.inferers.refined import RefinedInferer
@@ -38,7 +40,7 @@ def stage_curve(
 ) -> None:
     """Dice on the network's grid of 1 mm after each stage: one solve, one warp and Adam, two warps without it and with.
 
-    Rows that the file holds already stay, so a stopped call continues.
+    Rows that the file holds for the same weights and settings stay, so a stopped call continues.
 
     Args:
         dataset_dir: folder in the Decathlon layout.
@@ -55,13 +57,21 @@ def stage_curve(
     pairs = _load(parser, scored_pairs(dataset_dir, part, num_pairs))
     path = Path(results or BUNDLE / "docs" / "results" / f"stage_curve_{part}.json")
     before = [_dice(torch.zeros(1, 3, *image.shape[2:]), *labels) for image, labels in pairs]
-    rows = json.loads(path.read_text())["rows"] if path.is_file() else {"before": {"dice": _mean(before)}}
+    head = {"part": part, "num_pairs": len(pairs)}
+    rows = _finished(path, head) | {"before": {"dice": _mean(before)}}
     for name, network, own in _networks(parser, run_dir, inferer, others):
-        if name in rows:
+        origin = {"weights": fingerprint(network), "num_warps": own.num_warps, "adam": asdict(own.adam)}
+        if rows.get(name, {}).items() >= origin.items():
             continue
-        rows[name] = _row(network, own, pairs)
-        write_json(path, {"part": part, "num_pairs": len(pairs), "rows": rows})
+        rows[name] = origin | _row(network, own, pairs)
+        write_json(path, head | {"rows": rows})
     print(path)
+
+
+def _finished(path: Path, head: dict) -> dict[str, dict]:
+    """Rows of an earlier call for the same pairs."""
+    found = json.loads(path.read_text()) if path.is_file() else {}
+    return found["rows"] if found.items() >= head.items() else {}
 
 
 def _networks(

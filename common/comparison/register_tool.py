@@ -24,6 +24,9 @@ class RegisterTool:
         search: passes of the discrete search; 0 for none.
         affine: "rigid" or "affine" aligns the images before; "" does not.
         **refinement: other settings of :class:`~common.registration.refinement.Refinement`.
+
+    Raises:
+        ValueError: for settings of a refinement that is left out.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class RegisterTool:
         affine: str = "",
         **refinement: Any,
     ) -> None:
+        if refinement and not refine:
+            raise ValueError(f"expected refine > 0 beside {', '.join(refinement)}, got {refine}")
         settings = Refinement(refine, **refinement) if refine else None
         searching = DiscreteSearch(search) if search else None
         init = "world" if bundle else "center"
