@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 # Read when ITK is loaded. ANTs sums in the order in which its threads end, and what it finds then differs between runs.
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
+ROOT = Path(__file__).parents[1]
 collect_ignore = ["bundles/stranger.py"]  # a program that forbids the import of common to its process
 
 
@@ -31,3 +33,16 @@ def registration_data() -> Path:
 def generator() -> torch.Generator:
     """A generator with a fixed seed, fresh for every test."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def load_script():
+    """`load_script("compare")` gives scripts/compare.py as a module, fresh at each call."""
+
+    def load(name: str):
+        spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

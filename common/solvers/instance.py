@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from ..fields.compose import compose
 from ..fields.grid import at_least_float32, check_ddf
 from ..fields.integrate import integrate
-
-_SPLINE = (1 / 6, 4 / 6, 1 / 6)  # cubic B-spline at the integers −1, 0, 1
+from ..fields.spline import spline_at_knots
 
 
 def control_shape(spatial_shape: list[int], control_spacing: int) -> list[int]:
@@ -26,7 +25,7 @@ def control_shape(spatial_shape: list[int], control_spacing: int) -> list[int]:
 def spline_upsample(control: torch.Tensor, spatial_shape: list[int]) -> torch.Tensor:
     """Smooth field from coefficients on a coarse grid with the same outermost points; values keep their unit.
 
-    Cubic B-spline at the control points, c ↦ (c_{i−1} + 4 c_i + c_{i+1}) / 6 along each axis, linear between them.
+    That is :func:`~common.fields.spline.spline_at_knots`, linear between the knots.
 
     Args:
         control: (B, D, *coarse), border coefficients go on beyond the border.
@@ -39,13 +38,8 @@ def spline_upsample(control: torch.Tensor, spatial_shape: list[int]) -> torch.Te
         >>> spline_upsample(torch.full((1, 3, 3, 3, 3), 2.0), [5, 5, 5]).unique().tolist()
         [2.0]
     """
-    for axis in range(2, control.dim()):
-        size = control.size(axis)
-        first, last = control.narrow(axis, 0, 1), control.narrow(axis, size - 1, 1)
-        padded = torch.cat([first, control, last], dim=axis)
-        control = sum(weight * padded.narrow(axis, start, size) for start, weight in enumerate(_SPLINE))
     mode = "trilinear" if control.dim() == 5 else "bilinear"
-    return F.interpolate(control, size=list(spatial_shape), mode=mode, align_corners=True)
+    return F.interpolate(spline_at_knots(control), size=list(spatial_shape), mode=mode, align_corners=True)
 
 
 def optimize_field(

@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import os
 import signal
@@ -26,18 +25,19 @@ def write_list(folder, pair, count, broken=()):
     return folder / "pairs.csv"
 
 
-def main(monkeypatch, *arguments):
-    spec = importlib.util.spec_from_file_location("register", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(sys, "argv", ["register.py", *map(str, arguments)])
-    module.main()
+@pytest.fixture
+def main(load_script, monkeypatch):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["register.py", *map(str, arguments)])
+        load_script("register").main()
+
+    return run
 
 
-def test_failures_are_listed_with_reasons_and_the_others_are_done(pair, tmp_path, monkeypatch, capsys):
+def test_failures_are_listed_with_reasons_and_the_others_are_done(pair, tmp_path, main, capsys):
     pairs = write_list(tmp_path, pair, 3, broken=[1])
     with pytest.raises(SystemExit) as stopped:
-        main(monkeypatch, "--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport")
+        main("--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport")
     captured = capsys.readouterr()
     assert stopped.value.code == 1
     assert "2 of 3 pairs are registered" in captured.out
@@ -47,14 +47,14 @@ def test_failures_are_listed_with_reasons_and_the_others_are_done(pair, tmp_path
     assert not list((tmp_path / "out" / "case001").iterdir())
 
 
-def test_a_second_run_does_only_what_is_missing(pair, tmp_path, monkeypatch):
+def test_a_second_run_does_only_what_is_missing(pair, tmp_path, main):
     pairs = write_list(tmp_path, pair, 2)
     command = ["--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport"]
-    main(monkeypatch, *command)
+    main(*command)
     kept, lost = (tmp_path / "out" / f"case00{k}" / "warped.nii.gz" for k in (0, 1))
     before = kept.stat().st_mtime_ns
     lost.unlink()
-    main(monkeypatch, *command)
+    main(*command)
     assert kept.stat().st_mtime_ns == before
     assert lost.is_file()
 

@@ -1,7 +1,6 @@
 """What a user may hand in by mistake: one clear line, exit code 1, no file under a final name."""
 
 import gzip
-import importlib.util
 import os
 import resource
 import subprocess
@@ -15,13 +14,6 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "scripts" / "register.py"
 SHAPE = (16, 14, 12)
 FINAL_NAMES = ("warped.nii.gz", "field.nii.gz", "affine.tfm", "metrics.json", "report.html")
-
-
-def load_script():
-    spec = importlib.util.spec_from_file_location("register", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def values(seed=0, dtype=np.float32):
@@ -94,24 +86,29 @@ HOSTILE = {
 }
 
 
-def run(monkeypatch, *arguments):
+@pytest.fixture
+def run(load_script, monkeypatch):
     """Exit code of the command line, in this process."""
-    monkeypatch.setattr(sys, "argv", ["register.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        load_script().main()
-    return stopped.value.code
+
+    def exit_code(*arguments):
+        monkeypatch.setattr(sys, "argv", ["register.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            load_script("register").main()
+        return stopped.value.code
+
+    return exit_code
 
 
 @pytest.mark.parametrize("side", ["fixed", "moving"])
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_image_ends_with_one_clear_line_and_no_result(kind, side, tmp_path, monkeypatch, capsys):
+def test_a_hostile_image_ends_with_one_clear_line_and_no_result(kind, side, tmp_path, run, capsys):
     write, message = HOSTILE[kind]
     files = {"fixed": tmp_path / "fixed.nii.gz", "moving": tmp_path / "moving.nii.gz"}
     for number, (name, path) in enumerate(files.items()):
         write(path) if name == side else save(path, values(number))
     output = tmp_path / "out"
     arguments = [word for name, path in files.items() for word in (f"--{name}", path)]
-    assert run(monkeypatch, *arguments, "--output_dir", output) == 1
+    assert run(*arguments, "--output_dir", output) == 1
     error = capsys.readouterr().err
     lines = [line for line in error.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1
@@ -127,17 +124,17 @@ def good_pair(folder):
     return ["--fixed", folder / "fixed.nii.gz", "--moving", folder / "moving.nii.gz"]
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch, capsys):
+def test_an_output_folder_that_cannot_be_made_is_named(tmp_path, run, capsys):
     (tmp_path / "file").write_text("in the way")
-    assert run(monkeypatch, *good_pair(tmp_path), "--output_dir", tmp_path / "file" / "out") == 1
+    assert run(*good_pair(tmp_path), "--output_dir", tmp_path / "file" / "out") == 1
     assert str(tmp_path / "file") in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_output_folder_without_permission_is_named(tmp_path, monkeypatch, capsys):
+def test_an_output_folder_without_permission_is_named(tmp_path, run, capsys):
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
-    assert run(monkeypatch, *good_pair(tmp_path), "--output_dir", folder / "out") == 1
+    assert run(*good_pair(tmp_path), "--output_dir", folder / "out") == 1
     assert str(folder) in capsys.readouterr().err
 
 
@@ -165,8 +162,8 @@ def test_a_full_disk_leaves_no_partial_file(tmp_path):
         (["--header", "xform"], "expected sform, qform or nothing"),
     ],
 )
-def test_a_wrong_option_is_named_with_what_is_possible(arguments, message, tmp_path, monkeypatch, capsys):
-    assert run(monkeypatch, *good_pair(tmp_path), "--output_dir", tmp_path / "out", *arguments) == 1
+def test_a_wrong_option_is_named_with_what_is_possible(arguments, message, tmp_path, run, capsys):
+    assert run(*good_pair(tmp_path), "--output_dir", tmp_path / "out", *arguments) == 1
     assert message in capsys.readouterr().err
 
 

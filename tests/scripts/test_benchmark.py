@@ -1,21 +1,15 @@
-import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
 SMALL = {"size": 16, "num_projections": 8, "embedding": 10}
 ROWS = ["SWD", "SWD by POT", "PSWD", "PSWD by a loop of POT calls", "Radon", "MSE", "VoxelMorph"]
 
 
 @pytest.fixture(scope="module")
-def script():
+def script(load_script):
     pytest.importorskip("ot")
-    spec = importlib.util.spec_from_file_location("benchmark_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("benchmark")
 
 
 def test_every_row_is_timed_and_agrees_with_pot(script, capsys):

@@ -1,6 +1,4 @@
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -11,14 +9,6 @@ from tests.comparison.blobs import CENTERS, blob
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = str(ROOT / "bundles" / "wasserstein_voxelmorph")
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +34,8 @@ def decathlon(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def compare():
-    return script("compare")
+def compare(load_script):
+    return load_script("compare")
 
 
 def result(folder, name):
@@ -91,11 +81,11 @@ def test_tune_pairs_are_drawn_once_and_for_all_from_that_part(compare, decathlon
     assert {row[side] for row in more for side in ("fixed", "moving")} <= {"a", "b", "c"}
 
 
-def test_table_lands_in_the_marked_place(compare, decathlon, tmp_path):
+def test_table_lands_in_the_marked_place(load_script, compare, decathlon, tmp_path):
     compare.compare(str(decathlon), results_dir=str(tmp_path), num_pairs=1)
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- comparison:Task99_Blob-val -->\n<!-- /comparison -->\nend\n")
-    script("comparison_table").render(str(page), str(tmp_path))
+    load_script("comparison_table").render(str(page), str(tmp_path))
     lines = page.read_text().splitlines()
     assert lines[2].startswith("| 1 pairs | Dice | Dice 1 | Dice 2 | HD95 (mm) |")
     assert lines[4].startswith("| before | 0.")

@@ -1,18 +1,10 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
-PATH = Path(__file__).parents[2] / "scripts" / "exactness_study.py"
-
 
 @pytest.fixture
-def script():
-    spec = importlib.util.spec_from_file_location("exactness_study", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script):
+    return load_script("exactness_study")
 
 
 def test_every_correction_has_an_error(script, capsys):

@@ -1,6 +1,3 @@
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -8,14 +5,10 @@ import torch
 from common.data.sample_keypoints import sample_keypoint_pair
 from common.solvers.belief_propagation import message_minimum
 
-PATH = Path(__file__).parents[2] / "scripts" / "keypoint_study.py"
-
 
 @pytest.fixture
-def study(tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location("keypoint_study", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def study(load_script, tmp_path, monkeypatch):
+    module = load_script("keypoint_study")
     monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
     return module
 

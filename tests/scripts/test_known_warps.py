@@ -1,8 +1,6 @@
 """Known warps of one labeled scan: errors fall, structures are scored on the common grid, whatever grid is searched."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -10,15 +8,10 @@ import pytest
 import torch
 from monai.transforms import GaussianSmooth
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "known_warps.py"
-
 
 @pytest.fixture(scope="module")
-def study():
-    spec = importlib.util.spec_from_file_location("known_warps", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def study(load_script):
+    return load_script("known_warps")
 
 
 @pytest.fixture

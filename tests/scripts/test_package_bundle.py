@@ -1,4 +1,3 @@
-import importlib.util
 import os
 import shutil
 import zipfile
@@ -8,13 +7,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NAME = "mcd_pemd"
-spec = importlib.util.spec_from_file_location("package_bundle", ROOT / "scripts" / "package_bundle.py")
-script = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(script)
+
+
+@pytest.fixture(scope="module")
+def script(load_script):
+    return load_script("package_bundle")
 
 
 @pytest.fixture
-def bundles(tmp_path, monkeypatch):
+def bundles(script, tmp_path, monkeypatch):
     """A folder with a copy of one bundle, which the script takes for the project's."""
     shutil.copytree(ROOT / "bundles" / NAME, tmp_path / "bundles" / NAME, ignore=shutil.ignore_patterns("runs"))
     monkeypatch.setattr(script, "BUNDLES", tmp_path / "bundles")
@@ -22,7 +23,7 @@ def bundles(tmp_path, monkeypatch):
     return tmp_path / "bundles"
 
 
-def test_two_builds_on_different_days_with_different_umasks_have_the_same_bytes(bundles, tmp_path):
+def test_two_builds_on_different_days_with_different_umasks_have_the_same_bytes(script, bundles, tmp_path):
     script.package_bundle(NAME, record=True)
     script.package_bundle(NAME, output_dir=str(tmp_path / "one"))
     for path in bundles.rglob("*"):
@@ -36,7 +37,7 @@ def test_two_builds_on_different_days_with_different_umasks_have_the_same_bytes(
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_all_builds_what_it_can_and_names_the_rest(bundles, capsys):
+def test_all_builds_what_it_can_and_names_the_rest(script, bundles, capsys):
     script.package_bundle(NAME, record=True)
     shutil.copytree(bundles / NAME, bundles / "broken")
     (bundles / "broken" / "LICENSE").unlink()
@@ -47,19 +48,19 @@ def test_all_builds_what_it_can_and_names_the_rest(bundles, capsys):
     assert f"{NAME}/models/model.pt" in zipfile.ZipFile(path).namelist()
 
 
-def test_missing_weights_leave_no_zip(bundles):
+def test_missing_weights_leave_no_zip(script, bundles):
     shutil.rmtree(bundles / NAME / "models", ignore_errors=True)
     with pytest.raises(SystemExit, match=f"{NAME}: expected the file models/model.pt, found none"):
         script.package_bundle(NAME)
     assert not Path("dist").exists()
 
 
-def test_unknown_name_lists_the_bundles(bundles):
+def test_unknown_name_lists_the_bundles(script, bundles):
     with pytest.raises(SystemExit, match=f"expected one of {NAME} or the folder of a bundle, got 'mcd'"):
         script.package_bundle("mcd")
 
 
 @pytest.mark.parametrize("arguments", [{}, {"name": NAME, "all": True}])
-def test_name_and_all_exclude_each_other(arguments):
+def test_name_and_all_exclude_each_other(script, arguments):
     with pytest.raises(SystemExit, match="expected the name of a bundle or --all"):
         script.package_bundle(**arguments)

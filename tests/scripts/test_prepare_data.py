@@ -1,11 +1,9 @@
 """The command line that puts data sets on disk."""
 
-import importlib.util
 import json
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
 from urllib.error import URLError
 
 import pytest
@@ -14,15 +12,10 @@ from common.data.decathlon import decathlon_subjects, decathlon_val_pairs
 from common.data.learn2reg import learn2reg_pairs
 from common.data.multi_contrast import multi_contrast_subjects
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "prepare_data.py"
-
 
 @pytest.fixture(scope="module")
-def prepare_data():
-    spec = importlib.util.spec_from_file_location("prepare_data", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def prepare_data(load_script):
+    return load_script("prepare_data")
 
 
 def write_task(folder, num_subjects):

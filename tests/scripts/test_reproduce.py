@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -6,13 +5,10 @@ import signal
 import stat
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from common.results.lock import exclusive
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduce.py"
 
 # Stands for "python -m monai.bundle run --args_file FILE": six steps with a checkpoint after each, then scores.
 FAKE_RUNNER = """#!{python} -S
@@ -50,11 +46,8 @@ CARD = "# Card\n<!-- a comment -->\n<!-- table:sample -->\n<!-- /table -->\nend\
 
 
 @pytest.fixture
-def script():
-    spec = importlib.util.spec_from_file_location("reproduce_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script):
+    return load_script("reproduce")
 
 
 @pytest.fixture
