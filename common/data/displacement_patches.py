@@ -45,7 +45,8 @@ class Sampling:
     Attributes:
         spatial_dims: 2 (axial patches, 25 classes) or 3 (125 classes).
         affine_sd: standard deviation of the entries added to the identity of each patch's own 3-D affine, which acts
-            on coordinates that run from −1 to 1 over the volume.
+            about the center of the patch on coordinates that run from −1 to 1 over its extent. About the center of the
+            volume it would move patches by more than half the distance of two classes and make labels wrong.
         margin: voxels by which the range of centers exceeds the volume on every side (in-plane only in 2-D). A narrow
             range lets the place of one patch hint at the class, a wide one shows more background. In 3-D 0 leaves less
             than 5 % of the head in a patch of every fourth pair (one in nine in 2-D), −15 in one of 25.
@@ -103,7 +104,7 @@ def draw_pairs(shapes: torch.Tensor, generators: Sequence[torch.Generator], samp
     return PairDraws(subject, label, center, torch.eye(3, 4) + sampling.affine_sd * normal)
 
 
-def patch_coordinates(draws: PairDraws, shapes: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+def patch_coordinates(draws: PairDraws, sampling: Sampling) -> torch.Tensor:
     """Voxel coordinates of both patches, fixed first, each seen through its own affine: (N, 2, *39, 3).
 
     The center lies half-way between the patches, so that neither alone tells the class by its place.
@@ -112,10 +113,10 @@ def patch_coordinates(draws: PairDraws, shapes: torch.Tensor, sampling: Sampling
     offset = torch.zeros(num_pairs, 3)
     offset[:, : sampling.spatial_dims] = class_offsets(sampling.spatial_dims)[draws.label]
     centers = draws.center[:, None] + offset[:, None] * torch.tensor([-0.5, 0.5])[:, None]
-    half = ((shapes[draws.subject] - 1.0) / 2)[:, None, None]
-    unit = (centers[:, :, None] + lattice.reshape(-1, 3)) / half - 1  # −1 … 1 over the volume
+    half = PATCH_EXTENT // 2
+    unit = lattice.reshape(-1, 3) / half  # −1 … 1 over the patch
     moved = unit @ draws.affines[..., :3].mT + draws.affines[..., 3][:, :, None]
-    return ((moved + 1) * half).reshape(num_pairs, 2, *lattice.shape)
+    return (centers[:, :, None] + moved * half).reshape(num_pairs, 2, *lattice.shape)
 
 
 def read_patches(volume: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
@@ -208,7 +209,7 @@ class PatchPairDataset(Dataset):
             return
         generators = [sample_generator(self.seed, self.epoch, index) for index in indices]
         draws = draw_pairs(self.shapes, generators, self.sampling)
-        coordinates = patch_coordinates(draws, self.shapes, self.sampling)
+        coordinates = patch_coordinates(draws, self.sampling)
         for subject in draws.subject.unique().tolist():
             chosen = (draws.subject == subject).nonzero()[:, 0]
             sources = (self.fixed, self.moving)

@@ -16,6 +16,7 @@ DIRECTIONS = {
     "source_to_target": ("source", "target"),
     "target_to_source": ("target", "source"),
 }  # name → domain of the moving patch, domain of the fixed patch
+_STREAMS = 2 + len(DIRECTIONS)  # of random numbers per seed: two domains of training, the directions of evaluation
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class SourceTargetPairs(Dataset):
     ) -> None:
         self.data = list(subjects)
         source, target = domains.patch_sources(subjects).values()
-        self.source = PatchPairDataset(source, source, num_pairs, 2 * seed, fresh_pairs, sampling)
-        self.target = PatchPairDataset(target, target, num_pairs, 2 * seed + 1, fresh_pairs, sampling)
+        self.source = PatchPairDataset(source, source, num_pairs, _STREAMS * seed, fresh_pairs, sampling)
+        self.target = PatchPairDataset(target, target, num_pairs, _STREAMS * seed + 1, fresh_pairs, sampling)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of both domains."""
@@ -139,7 +140,7 @@ class DirectionPairs(Dataset):
         self.data = list(subjects)
         sources = domains.patch_sources(subjects)
         self.parts = [
-            PatchPairDataset(sources[fixed], sources[moving], num_pairs, 4 * seed + number, False, sampling)
+            PatchPairDataset(sources[fixed], sources[moving], num_pairs, _STREAMS * seed + 2 + number, False, sampling)
             for number, (moving, fixed) in enumerate(DIRECTIONS.values())
         ]
 

@@ -45,21 +45,35 @@ def test_items_are_pairs_with_a_class(spatial_dims, num_classes, generator):
 
 def test_the_moving_patch_lies_at_the_offset_of_its_class():
     pairs = draws(50)
-    coordinates = patch_coordinates(pairs, SHAPES, STILL)
+    coordinates = patch_coordinates(pairs, STILL)
     shift = (coordinates[:, 1] - coordinates[:, 0]).mean(dim=(1, 2))
     torch.testing.assert_close(shift[:, :2], class_offsets()[pairs.label], atol=1e-3, rtol=0)
     torch.testing.assert_close(shift[:, 2], torch.zeros(50), atol=1e-3, rtol=0)
 
 
-def test_an_affine_acts_about_the_center_of_the_volume():
-    """x ↦ 2x in coordinates of −1 … 1 takes the voxel at distance d from the middle to distance 2d."""
+def test_an_affine_acts_about_the_center_of_its_patch():
+    """x ↦ 2x in coordinates of −1 … 1 takes the voxel at distance d from the center of the patch to distance 2d."""
     pairs = draws(4)
-    before = patch_coordinates(pairs, SHAPES, STILL)
+    before = patch_coordinates(pairs, STILL)
     pairs.affines = pairs.affines * 2
-    middle = (SHAPES[pairs.subject] - 1.0)[:, None, None, None] / 2
-    torch.testing.assert_close(
-        patch_coordinates(pairs, SHAPES, STILL) - middle, 2 * (before - middle), atol=1e-3, rtol=0
-    )
+    middle = before[:, :, 19:20, 19:20]
+    torch.testing.assert_close(patch_coordinates(pairs, STILL) - middle, 2 * (before - middle), atol=1e-3, rtol=0)
+
+
+def test_a_translation_is_measured_in_halves_of_a_patch():
+    pairs = draws(4)
+    before = patch_coordinates(pairs, STILL)
+    pairs.affines[:, 1, 0, 3] += 0.5
+    shift = patch_coordinates(pairs, STILL) - before
+    torch.testing.assert_close(shift[:, 1, ..., 0], torch.full_like(shift[:, 1, ..., 0], 19.0), atol=1e-3, rtol=0)
+    assert shift[:, 0].abs().max() == 0
+
+
+def test_the_class_is_the_displacement_nearest_to_that_of_the_patch_centers():
+    pairs = draws(500, Sampling())
+    centers = patch_coordinates(pairs, Sampling())[:, :, 19, 19, :2]
+    distance = (class_offsets() - (centers[:, 1] - centers[:, 0])[:, None]).norm(dim=2)
+    assert (distance.argmin(dim=1) == pairs.label).float().mean() > 0.995
 
 
 def test_patches_read_the_volume_at_every_second_voxel():

@@ -32,6 +32,15 @@ def test_source_and_target_pairs_are_drawn_apart(generator):
     assert [data.source[i]["label"] for i in range(30)] != [data.target[i]["label"] for i in range(30)]
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_no_pair_of_the_evaluation_is_a_training_pair(generator, seed):
+    heads = subjects(generator)
+    training = SourceTargetPairs(heads, Domains(), num_pairs=30, seed=seed)
+    evaluation = DirectionPairs(heads, Domains(), num_pairs=30, seed=seed)
+    drawn = [[part[i]["label"] for i in range(30)] for part in (training.source, training.target, *evaluation.parts)]
+    assert len({tuple(labels) for labels in drawn}) == len(drawn)
+
+
 def test_evaluation_has_the_same_number_of_pairs_per_direction(generator):
     data = DirectionPairs(subjects(generator), Domains(), num_pairs=3)
     assert [data[i]["direction"] for i in range(len(data))] == [n for n in range(4) for _ in range(3)]
