@@ -30,6 +30,7 @@ from common.data.sample_folder import write_sample_population
 from common.data.splits import split_subjects
 
 HIPPOCAMPUS = "Task04_Hippocampus"
+HIPPOCAMPUS_SPLIT = Path(__file__).with_name("hippocampus_split.json")
 HIPPOCAMPUS_PARTS = {"fit": 0.7, "tune": 0.1, "val": 0.2}
 NUM_VAL_PAIRS = 50
 BROKEN_ARCHIVE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, tarfile.TarError)
@@ -70,12 +71,13 @@ def list_sets() -> str:
     return "\n".join(lines)
 
 
-def hippocampus(output_dir: str, seed: int = 0) -> str:
-    """Downloads Decathlon Task04 and writes a seeded split and the pairs to score.
+def hippocampus(output_dir: str, seed: int | None = None) -> str:
+    """Downloads Decathlon Task04 and writes a split and the pairs to score.
 
     Args:
         output_dir: a folder that does not exist yet.
-        seed: of ``splits.json`` (fit 70 %, tune 10 %, val 20 %) and ``val_pairs.json`` (50 pairs).
+        seed: draws ``splits.json`` (fit 70 %, tune 10 %, val 20 %) and ``val_pairs.json`` (50 pairs) anew; left out,
+            they are those of every figure of this collection, with 210 of the 260 labeled subjects.
 
     Returns:
         What was written.
@@ -94,7 +96,10 @@ def hippocampus(output_dir: str, seed: int = 0) -> str:
         except BROKEN_ARCHIVE as error:
             raise PrepareError(f"{url}: the download failed ({error}); nothing was written") from error
         _move_content(Path(download) / HIPPOCAMPUS, folder)
-        counts = _write_decathlon_split(folder, seed)
+        try:
+            counts = _write_hippocampus_split(folder) if seed is None else _draw_hippocampus_split(folder, seed)
+        except BROKEN_ARCHIVE as error:
+            raise PrepareError(f"{url}: {error}; nothing was written") from error
     return f"{output_dir}: {counts}, {NUM_VAL_PAIRS} val pairs; CC-BY-SA 4.0, cite the Medical Segmentation Decathlon"
 
 
@@ -168,15 +173,35 @@ def learn2reg(task: str, archive: str = "", output_dir: str = "") -> str:
     return f"{output_dir}: {num_images} training images"
 
 
-def _write_decathlon_split(folder: Path, seed: int) -> str:
+def _draw_hippocampus_split(folder: Path, seed: int) -> str:
     parts = split_subjects(decathlon_subjects(folder), HIPPOCAMPUS_PARTS, seed)
     names = {part: [subject["subject"] for subject in subjects] for part, subjects in parts.items()}
     pairs = random_pairs(parts["val"], NUM_VAL_PAIRS, seed)
     listed = [[pair["fixed_subject"], pair["moving_subject"]] for pair in pairs]
+    return _write_split(folder, names, listed, f"pairs of the val subjects, fixed then moving, seed {seed}")
+
+
+def _write_hippocampus_split(folder: Path) -> str:
+    content = json.loads(HIPPOCAMPUS_SPLIT.read_text(encoding="utf-8"))
+    names = {part: [_hippocampus_name(number) for number in content[part]] for part in HIPPOCAMPUS_PARTS}
+    pairs = [[_hippocampus_name(number) for number in pair] for pair in content["val_pairs"]]
+    present = {subject["subject"] for subject in decathlon_subjects(folder)}
+    missing = sorted({name for part in names.values() for name in part} - present)
+    if missing:
+        listed = f"{missing[0]} and {len(missing) - 1} more of {HIPPOCAMPUS_SPLIT.name}"
+        raise ValueError(f"expected {listed} in the archive")
+    return _write_split(folder, names, pairs, "pairs of the val subjects, fixed then moving, of every figure")
+
+
+def _hippocampus_name(number: int) -> str:
+    return f"hippocampus_{number:03d}"
+
+
+def _write_split(folder: Path, names: dict[str, list[str]], pairs: list[list[str]], description: str) -> str:
+    content = {"description": description, "pairs": pairs}
     (folder / "splits.json").write_text(json.dumps(names, indent=1), encoding="utf-8")
-    content = {"description": f"pairs of the val subjects, fixed then moving, seed {seed}", "pairs": listed}
     (folder / "val_pairs.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-    return ", ".join(f"{len(subjects)} {part}" for part, subjects in parts.items())
+    return ", ".join(f"{len(subjects)} {part}" for part, subjects in names.items())
 
 
 def _dataset_root(folder: Path) -> Path:

@@ -18,8 +18,8 @@ def prepare_data(load_script):
     return load_script("prepare_data")
 
 
-def write_task(folder, num_subjects):
-    names = [f"hippocampus_{number:03d}" for number in range(num_subjects)]
+def write_task(folder, numbers):
+    names = [f"hippocampus_{number:03d}" for number in numbers]
     for kind in ("imagesTr", "labelsTr"):
         (folder / kind).mkdir(parents=True)
         for name in names:
@@ -28,15 +28,47 @@ def write_task(folder, num_subjects):
     (folder / "dataset.json").write_text(json.dumps({"training": entries}))
 
 
-@pytest.fixture
-def fake_download(tmp_path, prepare_data, monkeypatch):
-    write_task(tmp_path / "source" / "Task04_Hippocampus", 60)
+def replace_download(tmp_path, prepare_data, monkeypatch, numbers):
+    write_task(tmp_path / "source" / "Task04_Hippocampus", numbers)
 
     def download(url, filepath, hash_val, hash_type):
         with tarfile.open(filepath, "w") as archive:
             archive.add(tmp_path / "source" / "Task04_Hippocampus", "Task04_Hippocampus")
 
     monkeypatch.setattr(prepare_data, "download_url", download)
+
+
+@pytest.fixture
+def fake_download(tmp_path, prepare_data, monkeypatch):
+    replace_download(tmp_path, prepare_data, monkeypatch, range(60))
+
+
+def test_hippocampus_lands_with_the_split_of_every_figure(tmp_path, prepare_data, monkeypatch):
+    replace_download(tmp_path, prepare_data, monkeypatch, range(400))
+    message = prepare_data.hippocampus(str(tmp_path / "data"))
+    parts = {part: decathlon_subjects(tmp_path / "data", part) for part in ("fit", "tune", "val")}
+    assert "145 fit, 25 tune, 40 val, 50 val pairs" in message
+    assert len({subject["subject"] for part in parts.values() for subject in part}) == 210
+    val = {subject["subject"] for subject in parts["val"]}
+    pairs = decathlon_val_pairs(tmp_path / "data")
+    assert len(pairs) == 50
+    assert {pair[side] for pair in pairs for side in ("fixed_subject", "moving_subject")} <= val
+
+
+@pytest.mark.data
+def test_the_split_is_that_of_the_data_at_hand(registration_data, tmp_path, prepare_data, monkeypatch):
+    replace_download(tmp_path, prepare_data, monkeypatch, range(400))
+    prepare_data.hippocampus(str(tmp_path / "data"))
+    for name, key in (("splits.json", None), ("val_pairs.json", "pairs")):
+        folders = tmp_path / "data", registration_data / "Task04_Hippocampus"
+        ours, theirs = (json.loads((folder / name).read_text()) for folder in folders)
+        assert (ours[key] if key else ours) == (theirs[key] if key else theirs)
+
+
+def test_an_archive_without_the_subjects_of_the_split_is_refused(tmp_path, prepare_data, fake_download):
+    with pytest.raises(prepare_data.PrepareError, match=r"expected hippocampus_\d+ and \d+ more of hippocampus_split"):
+        prepare_data.hippocampus(str(tmp_path / "data"))
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("name", ["mine", "Task04_Hippocampus"])
