@@ -7,12 +7,12 @@ from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 
-import fire
 import torch
 from monai.bundle import ConfigParser
 from monai.metrics import compute_dice
 
 from common.atomic import write_json
+from common.command_line import run_command
 from common.data.image_pairs import scored_pairs
 from common.engines.self_training import fingerprint
 from common.fields.jacobian import folding_fraction
@@ -88,7 +88,7 @@ def _networks(
         yield name.replace("_", " "), network, inferer
     adam = inferer.adam
     options = {"num_adam_iterations": adam.num_iterations, "learning_rate": adam.learning_rate}
-    options |= {"normalize": adam.normalize, "velocity": adam.velocity}
+    options |= {"normalize": adam.normalize, "velocity": adam.velocity, "zero_border": adam.zero_border}
     options |= {"projection_channels": 0, "regularization_weight": MIND_WEIGHT}
     mind = ConvexRegistration(MindFeatures(network.stride), zero_border=network.zero_border).eval()
     yield "MIND-SSC features, not trained", mind, RefinedInferer(**options)
@@ -134,4 +134,4 @@ def _mean(values: list[float]) -> float:
 
 
 if __name__ == "__main__":
-    fire.Fire(stage_curve)
+    run_command(stage_curve)

@@ -6,6 +6,7 @@ voxels: warped(x) = moving(x + ddf(x)). The packages come with the extra ``compa
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "ants_syn": {
         "type_of_transform": "SyN",
         "random_seed": 1,
-    },  # default: affine, then SyN; the seed makes it repeatable
+    },  # default: affine, then SyN with 40, 20 and 0 iterations, none at full resolution; the seed makes it repeatable
+    # Iterations at full resolution too: Dice 0.686 instead of 0.666 on six tune pairs, in six times the time.
+    "ants_syn_full": {"type_of_transform": "SyN", "random_seed": 1, "reg_iterations": [100, 70, 50]},
     # The defaults: the coarsest of three levels has 16 voxels per axis, of which windows of radius 4 take 9.
     "dipy_syn_cc": {"radius": 4, "level_iters": [100, 100, 25]},
     # The default grid of every 6th voxel is made for bodies and has 6 points along a region: Dice 0.804, with 3 0.806.
@@ -26,10 +29,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
     # By default it stops after 10 iterations, at Dice 0.611, and with a sigma of 1.0; with 100, 0.770; with 1.5, 0.780.
     "sitk_demons": {"num_iterations": 100, "sigma_voxels": 1.5},
 }
-PACKAGES = {"ants_syn": "antspyx", "dipy_syn_cc": "dipy", "convex_adam": "convexAdam", "sitk_demons": "SimpleITK"}
+PACKAGES = {
+    "ants_syn": "antspyx",
+    "ants_syn_full": "antspyx",
+    "dipy_syn_cc": "dipy",
+    "convex_adam": "convexAdam",
+    "sitk_demons": "SimpleITK",
+}
 TITLES = {
     "initial": "before",
     "ants_syn": "ANTs affine + SyN",
+    "ants_syn_full": "ANTs affine + SyN, also at full resolution",
     "dipy_syn_cc": "dipy SyN-CC",
     "convex_adam": "convexAdam",
     "sitk_demons": "SimpleITK demons",
@@ -46,13 +56,13 @@ def initial(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
     return np.zeros((*fixed.shape, 3), dtype=np.float32)
 
 
-def ants_syn(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """ANTs through antspyx: affine, then SyN, with mutual information; the defaults of ``ants.registration``."""
+def ants_syn(fixed: np.ndarray, moving: np.ndarray, tool: str = "ants_syn") -> np.ndarray:
+    """ANTs through antspyx: affine, then SyN, with mutual information; `tool` is the entry of the settings."""
     import ants
 
     images = [ants.from_numpy(np.ascontiguousarray(x, dtype=np.float32)) for x in (fixed, moving)]
     with tempfile.TemporaryDirectory() as folder:
-        result = ants.registration(*images, outprefix=f"{folder}/syn", **SETTINGS["ants_syn"])
+        result = ants.registration(*images, outprefix=f"{folder}/syn", **SETTINGS[tool])
         path = ants.apply_transforms(*images, result["fwdtransforms"], compose=f"{folder}/total")
         field = ants.image_read(str(Path(path))).numpy()
     return field.reshape(*fixed.shape, 3)
@@ -92,6 +102,7 @@ def convex_adam(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
 TOOLS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "initial": initial,
     "ants_syn": ants_syn,
+    "ants_syn_full": partial(ants_syn, tool="ants_syn_full"),
     "dipy_syn_cc": dipy_syn_cc,
     "convex_adam": convex_adam,
     "sitk_demons": sitk_demons,

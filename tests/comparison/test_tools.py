@@ -4,7 +4,13 @@ import torch
 
 from common.comparison.tools import PACKAGES, SETTINGS, TITLES, TOOLS, tool_settings
 
-MODULES = {"ants_syn": "ants", "dipy_syn_cc": "dipy", "convex_adam": "convexAdam", "sitk_demons": "SimpleITK"}
+MODULES = {
+    "ants_syn": "ants",
+    "ants_syn_full": "ants",
+    "dipy_syn_cc": "dipy",
+    "convex_adam": "convexAdam",
+    "sitk_demons": "SimpleITK",
+}
 
 
 @pytest.mark.parametrize("tool", sorted(MODULES))
