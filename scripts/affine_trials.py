@@ -14,13 +14,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import fire
 import numpy as np
 import torch
 from monai.data import MetaTensor
 from tqdm import tqdm
 
 from common.atomic import write_json
+from common.command_line import run_command
 from common.data.multi_contrast import multi_contrast_subjects
 from common.data.volume import read_volume
 from common.fields.world import Grid
@@ -161,4 +161,4 @@ def _summary(rows: list[dict]) -> dict[str, dict[str, float]]:
 
 
 if __name__ == "__main__":
-    fire.Fire(affine_trials)
+    run_command(affine_trials)

@@ -7,10 +7,10 @@ import sys
 import time
 from collections.abc import Callable
 
-import fire
 import ot
 import torch
 
+from common.command_line import run_command
 from common.losses.patch_sliced_wasserstein import extract_patches, patch_sliced_wasserstein
 from common.losses.projection_directions import random_directions
 from common.losses.radon_wasserstein import radon_wasserstein
@@ -130,4 +130,4 @@ def _report(seconds: dict[str, float], peaks: dict[str, str], values: dict[str, 
 
 
 if __name__ == "__main__":
-    fire.Fire(benchmark)
+    run_command(benchmark)

@@ -5,10 +5,10 @@ import statistics
 import time
 from collections.abc import Callable
 
-import fire
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from common.command_line import run_command
 from common.networks.convex_registration import smooth_refine
 from common.solvers.consistency import make_consistent
 from common.solvers.correlation import smooth_correlation
@@ -110,4 +110,4 @@ def _peak_mb(function: Callable) -> float:
 
 
 if __name__ == "__main__":
-    fire.Fire(benchmark)
+    run_command(benchmark)

@@ -10,6 +10,7 @@ from typing import Any
 import fire
 import torch
 
+from common.command_line import run_command
 from common.comparison.bundle_tool import BundleTool
 from common.comparison.record import ComparisonRecord, summary
 from common.comparison.region_pair import RegionPair
@@ -114,4 +115,4 @@ def _scored(pair: RegionPair, register: Callable) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    fire.Fire(compare)
+    run_command(compare)

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import fire
-
+from common.command_line import run_command
 from common.comparison.table import comparison_table, read_comparison
 from common.results.tables import replace_tables
 
@@ -24,4 +23,4 @@ def render(page: str, results_dir: str = "") -> None:
 
 
 if __name__ == "__main__":
-    fire.Fire(render)
+    run_command(render)

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import fire
 import numpy as np
 import torch
 from monai.utils import optional_import
 
 from common.atomic import write_json
+from common.command_line import run_command
 from common.losses.classifier_discrepancy import sliced_wasserstein_discrepancy
 from common.losses.diffusion_distance import diffusion_distance
 from common.losses.exact_emd import exact_emd, ground_distance
@@ -163,4 +163,4 @@ def report(pearson: dict[str, dict[str, float]], times: dict[str, float]) -> str
 
 
 if __name__ == "__main__":
-    fire.Fire(emd_study)
+    run_command(emd_study)

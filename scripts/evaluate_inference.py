@@ -11,12 +11,12 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 
-import fire
 import torch
 from monai.networks.layers import GaussianFilter
 from torch.nn import functional
 
 from common.atomic import write_json
+from common.command_line import run_command
 from common.data.patch_domains import contrast_volumes
 from common.data.splits import select_subjects
 from common.fields.integrate import integrate
@@ -187,4 +187,4 @@ def table(runs: Sequence[Mapping]) -> str:
 
 
 if __name__ == "__main__":
-    fire.Fire(evaluate_inference)
+    run_command(evaluate_inference)

@@ -2,9 +2,9 @@
 
 import statistics
 
-import fire
 import torch
 
+from common.command_line import run_command
 from common.fields.compose import compose
 from common.solvers.lattice import lattice_positions, refine_lattice, sample_lattice
 from common.solvers.smoothing import box_smooth
@@ -75,4 +75,4 @@ def _errors(
 
 
 if __name__ == "__main__":
-    fire.Fire(study)
+    run_command(study)

@@ -11,11 +11,11 @@ import json
 import time
 from pathlib import Path
 
-import fire
 import torch
 from monai.utils import optional_import
 
 from common.atomic import write_json
+from common.command_line import run_command
 from common.data.keypoint_pairs import keypoint_pairs
 from common.fields.scattered import ThinPlateSpline
 from common.handlers.scores_csv import peak_memory_gib
@@ -188,4 +188,4 @@ def table() -> None:
 
 
 if __name__ == "__main__":
-    fire.Fire({"score": score, "sweep": sweep, "timing": timing, "picture": picture, "table": table})
+    run_command({"score": score, "sweep": sweep, "timing": timing, "picture": picture, "table": table})

@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import fire
 import torch
 
 from common.atomic import write_json
+from common.command_line import run_command
 from common.comparison.tools import TOOLS
 from common.data.brain_subjects import brain_subjects
 from common.data.contrast_pairs import KnownWarpPairs
@@ -148,4 +148,4 @@ def _means(rows: list[dict]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    fire.Fire(known_warps)
+    run_command(known_warps)

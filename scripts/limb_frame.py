@@ -8,13 +8,13 @@ intensities: where the frame were right, both skins would lie on each other.
 
 from pathlib import Path
 
-import fire
 import numpy as np
 import torch
 from monai.data import MetaTensor
 from scipy import ndimage
 
 from common.atomic import write_json
+from common.command_line import run_command
 from common.data.volume import read_volume
 from common.fields.grid import sample
 from common.fields.world import Grid
@@ -76,4 +76,4 @@ def _distance_to_skin(image: MetaTensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    fire.Fire(limb_frame)
+    run_command(limb_frame)

@@ -11,10 +11,10 @@ import statistics
 import time
 from collections.abc import Callable
 
-import fire
 import torch
 from monai.networks.nets import VoxelMorph as MonaiVoxelMorph
 
+from common.command_line import run_command
 from common.engines.posterior_registration import PosteriorRegistrationSteps, joint_adam
 from common.losses.image_similarity import image_similarity
 from common.networks.voxelmorph_diff import VoxelMorphDiff
@@ -117,4 +117,4 @@ def _amp_step(image: torch.Tensor) -> None:
 
 
 if __name__ == "__main__":
-    fire.Fire({"losses": losses, "network": network, "training": training})
+    run_command({"losses": losses, "network": network, "training": training})

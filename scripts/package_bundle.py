@@ -10,8 +10,7 @@ it is written: nothing appears in the output folder for a bundle with a fault, a
 
 from pathlib import Path
 
-import fire
-
+from common.command_line import run_command
 from common.packaging.build import build_package
 from common.packaging.error import PackageError
 from common.packaging.weights import record_weights
@@ -57,4 +56,4 @@ def _bundle(name: str) -> Path:
 
 
 if __name__ == "__main__":
-    fire.Fire(package_bundle)
+    run_command(package_bundle)

@@ -17,9 +17,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import fire
 from monai.apps import DecathlonDataset, download_url, extractall
 
+from common.command_line import run_command
 from common.data.dataset_json import did_you_mean
 from common.data.decathlon import decathlon_subjects
 from common.data.disjoint_regions import write_regions
@@ -223,7 +223,7 @@ def _move_content(source: Path, folder: Path) -> None:
 def main() -> None:
     """Runs the command line; an expected failure ends with its message instead of a traceback."""
     try:
-        fire.Fire(
+        run_command(
             {"list": list_sets, "hippocampus": hippocampus, "sample": sample, "limb": limb, "learn2reg": learn2reg}
         )
     except (ImportError, OSError, PrepareError, ValueError) as error:

@@ -6,23 +6,31 @@ torchrun --nproc_per_node 2 scripts/register.py --pairs pairs.csv --output_dir O
 """
 
 import datetime
+import inspect
 import json
 import os
 import sys
 import warnings
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import fire
 import torch
 from tqdm import tqdm
 
+from common.command_line import run_command
 from common.registration.api import Registrar
-from common.registration.batch import Job, Request, read_jobs, run_job, run_jobs
+from common.registration.batch import ALREADY_REGISTERED, Job, Request, read_jobs, run_job, run_jobs
 from common.registration.discrete_search import DiscreteSearch
 from common.registration.outputs import Annotations
 from common.registration.refinement import Refinement
 
+NO_STEP = (
+    "warning: expected a step, such as --affine, --bundle NAME, --search 2 or --refine 50, got none:"
+    " warped.nii.gz will be the moving image on the fixed one's grid, where the headers lay it"
+)
+EXAMPLES = {"search": 2, "refine": 50}
+SHOWN_SCORES = {"overlap": "dice", "landmarks": "mean_mm"}
 LONGEST_WAIT = datetime.timedelta(days=30)  # of one process for the others' last pairs
 
 
@@ -77,7 +85,7 @@ def register(
         weight: of the regularization.
         learning_rate: of the refinement, voxels of its level.
         control_spacing: distance of the refinement's control points, voxels of its level.
-        velocity: refine by a stationary velocity, whose map does not fold.
+        velocity: refine by a stationary velocity, whose map hardly folds.
         num_levels: resolutions of the refinement, each twice as fine as the one before.
         spacing_mm: finest voxel size of search and refinement; 0 for the image's, up to three million voxels.
         fixed_label: label map of the fixed image, for Dice.
@@ -92,35 +100,39 @@ def register(
         ckpt_path: weights of the bundle; empty for its own.
         bundle_options: entries of the bundle's inference.json, such as '{"num_passes": 2}'.
         num_threads: of torch; 0 leaves them to torch.
-        overwrite: replace results of another command in the output folder.
+        overwrite: register again, and replace what the output folder holds.
     """
-    jobs = _jobs(fixed, moving, output_dir, pairs, Annotations(fixed_label, moving_label, fixed_points, moving_points))
+    rank, num_processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    annotations = Annotations(*(str(path) for path in (fixed_label, moving_label, fixed_points, moving_points)))
+    jobs = _jobs(fixed, moving, output_dir, pairs, annotations)
+    if num_processes > 1 and not pairs:
+        raise ValueError(f"expected --pairs for {num_processes} processes of torchrun, got a single pair")
     if num_threads:
         torch.set_num_threads(num_threads)
-    rank, num_processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    options = {"similarity": similarity, "regularization": regularization, "weight": weight, "num_levels": num_levels}
+    options |= {"learning_rate": learning_rate, "control_spacing": control_spacing, "velocity": velocity}
+    _check_step("search", search, {"search_levels": search_levels})
+    _check_step("refine", refine, options)
+    if not search and not refine:
+        _check_unused("--search or --refine", {"spacing_mm": spacing_mm})
     searching = DiscreteSearch(search, search_levels, spacing_mm=spacing_mm) if search else None
-    refinement = None
-    if refine:
-        refinement = Refinement(
-            refine, similarity, regularization, weight, learning_rate, control_spacing, velocity, num_levels, spacing_mm
-        )
+    refinement = Refinement(refine, **options, spacing_mm=spacing_mm) if refine else None
     device = device or _own_device()
     registrar = Registrar(bundle, init, affine, searching, refinement, header, device, ckpt_path, bundle_options)
+    if rank == 0 and not (affine or search or refine or registrar.prediction or init != "world"):
+        print(NO_STEP, file=sys.stderr, flush=True)
     request = Request(inverse, learn2reg, report)
+    folder = Path(str(output_dir)).expanduser()
     if num_processes > 1:
         torch.distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
     own = jobs[rank::num_processes]
     with tqdm(own, position=rank, unit="pair", desc="registering", disable=None) as bar:
-        run = partial(
-            run_job,
-            registrar=registrar,
-            output_dir=output_dir,
-            request=request,
-            overwrite=overwrite,
-            on_progress=bar.set_description,
-        )
+
+        def run(job: Job) -> dict:
+            return run_job(job, registrar, folder, request, overwrite, partial(_show, bar, folder / job.name))
+
         if not pairs:
-            _print_summary(run(own[0]), output_dir)
+            _print_summary(run(own[0]), folder)
             bar.update()
             return
         failures = run_jobs(own, run, lambda job, reason: bar.update())
@@ -133,11 +145,33 @@ def _jobs(fixed: str, moving: str, output_dir: str, pairs: str, annotations: Ann
     if pairs and (fixed or moving or annotations != Annotations()):
         raise ValueError("expected either one pair or --pairs, got both")
     if pairs:
-        return read_jobs(pairs)
+        return read_jobs(str(pairs))
     for name, path in (("fixed", fixed), ("moving", moving)):
         if not path:
             raise ValueError(f"{name}: expected a NIfTI file, or --pairs, got none")
-    return [Job(str(Path(fixed).absolute()), str(Path(moving).absolute()), "", annotations)]
+    return [Job(str(fixed), str(moving), "", annotations).absolute(Path.cwd())]
+
+
+def _check_step(step: str, number: Any, options: dict[str, Any]) -> None:
+    """Refuse a step without its number, and options of a step that is left out."""
+    if number is True or not isinstance(number, int):
+        found = "no value" if number is True else repr(number)
+        raise ValueError(f"{step}: expected a whole number, such as --{step} {EXAMPLES[step]}, got {found}")
+    if not number:
+        _check_unused(f"--{step}", options)
+
+
+def _check_unused(step: str, options: dict[str, Any]) -> None:
+    defaults = inspect.signature(register).parameters
+    changed = [f"--{name}" for name, value in options.items() if value != defaults[name].default]
+    if changed:
+        raise ValueError(f"{', '.join(changed)}: expected {step} beside, got none")
+
+
+def _show(bar: tqdm, folder: Path, step: str) -> None:
+    bar.set_description(step)
+    if step == ALREADY_REGISTERED:
+        bar.write(f"{folder}: {step}")
 
 
 def _own_device() -> str:
@@ -145,11 +179,11 @@ def _own_device() -> str:
     return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % count}" if count else "cpu"
 
 
-def _print_summary(metrics: dict, output_dir: str) -> None:
+def _print_summary(metrics: dict, output_dir: Path) -> None:
     shown = {name: metrics[name] for name in ("similarity", "regularity", "seconds")}
-    for name in ("overlap", "landmarks"):
+    for name, score in SHOWN_SCORES.items():
         if metrics[name]:
-            shown[name] = {when: next(iter(metrics[name][when].items())) for when in ("before", "after")}
+            shown[name] = {when: {score: metrics[name][when][score]} for when in ("before", "after")}
     print(json.dumps(shown, indent=2))
     print(f"{output_dir}: {', '.join(metrics['files'])}")
 
@@ -177,7 +211,7 @@ def main() -> None:
     """Run the command line; what is wrong with the input ends it with one line and the exit code 1."""
     warnings.filterwarnings("ignore", category=FutureWarning)
     try:
-        fire.Fire(register)
+        run_command(register)
     except (ValueError, TypeError, OSError, MemoryError, torch.OutOfMemoryError) as error:
         print(f"error: {error or type(error).__name__}", file=sys.stderr)
         sys.exit(1)

@@ -1,13 +1,13 @@
 """Run the cells of a bundle's results table, as many as wanted at a time, and build the tables from them.
 
     python scripts/reproduce.py mcd_pemd --list
-    python scripts/reproduce.py mcd_pemd --rows source_only --seeds 0,1 --max_cells 1
+    python scripts/reproduce.py mcd_pemd --rows no_adaptation --seeds 0,1 --max_cells 1
     python scripts/reproduce.py mcd_pemd --tables
 
 A cell is one row, data set and seed of bundles/<bundle>/docs/table.json: a training and an evaluation. Its
-result is one file in bundles/<bundle>/docs/results. Stopping the script at any moment loses nothing: a second
-call skips finished cells and continues the one that was running from its checkpoint. Several calls at once share
-the queue.
+result is one file in bundles/<bundle>/docs/results, which is outdated once its settings or configs change.
+Stopping the script at any moment loses nothing: a second call skips finished cells and continues the one that was
+running from its checkpoint. Several calls at once share the queue.
 """
 
 import datetime
@@ -18,11 +18,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import fire
-
 from common.atomic import write_json
+from common.command_line import run_command
 from common.handlers.resume import CHECKPOINT_NAME
-from common.results.cells import Cell, all_cells, read_result, read_table
+from common.results.cells import Cell, all_cells, config_hash, read_result, read_table
 from common.results.curves import draw_convergence, read_convergence
 from common.results.lock import exclusive
 from common.results.stage import StageError, run_stage
@@ -55,8 +54,11 @@ def reproduce(
         tables: build the tables of the bundle's card instead.
     """
     root = Path(bundle).absolute() if Path(bundle, "docs").is_dir() else BUNDLES / bundle
+    if not (root / "docs" / "table.json").is_file():
+        known = ", ".join(path.parent.parent.name for path in sorted(BUNDLES.glob("*/docs/table.json")))
+        raise SystemExit(f"bundle: expected one with docs/table.json ({known}), got {bundle!r}")
     table = read_table(root / "docs" / "table.json")
-    cells = _chosen(table, {"row": rows, "seed": seeds, "dataset": datasets})
+    cells = _chosen(all_cells(table, root / "configs"), {"row": rows, "seed": seeds, "dataset": datasets})
     if tables:
         build_tables(root, table)
     elif list:
@@ -116,7 +118,7 @@ def run_cell(root: Path, table: Mapping[str, Any], cell: Cell, dataset_dir: str)
         Metric → score.
 
     Raises:
-        StageError: if a stage fails or leaves no scores.
+        StageError: if a stage fails or leaves no scores, or if a config was edited since the queue began.
     """
     output = _run_dir(root, cell)
     folders = {"dataset_dir": str(Path(dataset_dir).absolute()), "output_dir": str(output)}
@@ -124,6 +126,7 @@ def run_cell(root: Path, table: Mapping[str, Any], cell: Cell, dataset_dir: str)
     metrics_file = output / "metrics.json"
     metrics_file.unlink(missing_ok=True)
     for stage in cell.settings:
+        _check_configs(root, cell)
         changes = {"resume": resume} if stage == "train" else {}
         overrides = cell.overrides(stage, folders) | changes | {"output_dir": str(output)}
         run_stage(root / "configs", stage, cell.config_files[stage], overrides)
@@ -138,6 +141,7 @@ def run_cell(root: Path, table: Mapping[str, Any], cell: Cell, dataset_dir: str)
     result = {
         "cell": {"row": cell.row, "dataset": cell.dataset, "seed": cell.seed},
         "settings": cell.settings,
+        "config_hash": cell.config_hash,
         "versions": _versions(),
         "seconds": json.loads((output / "seconds.json").read_text()),
         "scores": scores,
@@ -156,7 +160,7 @@ def build_tables(root: Path, table: Mapping[str, Any]) -> None:
         table: declaration of the table.
     """
     results: dict[tuple[str, str], list] = {}
-    for cell in all_cells(table):
+    for cell in all_cells(table, root / "configs"):
         result = read_result(_result_path(root, cell), cell)
         if result is not None:
             results.setdefault((cell.dataset, cell.row), []).append(result)
@@ -167,16 +171,25 @@ def build_tables(root: Path, table: Mapping[str, Any]) -> None:
     print(f"{card}: wrote {replace_tables(card, texts) or 'nothing, it has no <!-- table:NAME --> markers'}")
 
 
-def _chosen(table: Mapping[str, Any], filters: Mapping[str, Any]) -> list[Cell]:
-    cells = all_cells(table)
+def _chosen(cells: list[Cell], filters: Mapping[str, Any]) -> list[Cell]:
+    everything = cells
     for attribute, wanted in filters.items():
         values = wanted if isinstance(wanted, tuple | list) else (wanted,)
-        known = {getattr(cell, attribute) for cell in all_cells(table)}
+        known = {getattr(cell, attribute) for cell in everything}
         unknown = [value for value in values if value not in known]
         if unknown:
             raise ValueError(f"expected --{attribute}s among {sorted(known)}, got {unknown}")
         cells = [cell for cell in cells if not values or getattr(cell, attribute) in values]
     return cells
+
+
+def _check_configs(root: Path, cell: Cell) -> None:
+    found = config_hash(root / "configs", cell.config_files)
+    if found != cell.config_hash:
+        raise StageError(
+            f"{root / 'configs'}: expected the configs as they were when this queue began (hash {cell.config_hash}), "
+            f"got others ({found}); call again"
+        )
 
 
 def _state(root: Path, table: Mapping[str, Any], cell: Cell) -> str:
@@ -191,7 +204,7 @@ def _state(root: Path, table: Mapping[str, Any], cell: Cell) -> str:
                 return "running"
     if any(folder.rglob(CHECKPOINT_NAME)):
         return "started"
-    return "outdated: made with other settings" if path.is_file() else "not run"
+    return "outdated: made with other settings or configs" if path.is_file() else "not run"
 
 
 def _run_dir(root: Path, cell: Cell) -> Path:
@@ -207,4 +220,4 @@ def _versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    fire.Fire(reproduce)
+    run_command(reproduce)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import fire
 import numpy as np
 import torch
 from monai.data import CacheDataset
@@ -21,6 +20,7 @@ from monai.transforms import Compose
 from torch import nn
 
 from common.atomic import write_json
+from common.command_line import run_command
 from common.data.brain_subjects import brain_subjects
 from common.data.contrast_pairs import scored_pairs
 from common.engines.posterior_registration import PosteriorLoss
@@ -227,4 +227,4 @@ def draw_response(path: Path, terms: Mapping[str, nn.Module]) -> None:
 
 
 if __name__ == "__main__":
-    fire.Fire({"run": run, "table": table, "figures": figures})
+    run_command({"run": run, "table": table, "figures": figures})

@@ -7,9 +7,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import fire
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigWorkflow
+
+from common.command_line import run_command
 
 BUNDLES = Path(__file__).resolve().parent.parent / "bundles"
 
@@ -64,4 +65,4 @@ def time_epoch(bundle: str, dataset_dir: str = "", epochs: int = 2, **overrides)
 
 
 if __name__ == "__main__":
-    fire.Fire(time_epoch)
+    run_command(time_epoch)

@@ -93,13 +93,13 @@ def script_problems(words, root):
 
 
 def fire_target(path):
-    """The function, or dictionary of functions, that a script hands to fire."""
+    """The function, or dictionary of functions, that a script hands to its command line."""
     spec = importlib.util.spec_from_file_location(f"script_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    (call,) = [node for node in calls if ast.unparse(node.func) in ("fire.Fire", "Fire")]
+    (call,) = [node for node in calls if ast.unparse(node.func) in ("run_command", "fire.Fire")]
     return eval(ast.unparse(call.args[0]), vars(module))
 
 

@@ -3,13 +3,16 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai.bundle import ConfigParser
+
 _REQUIRED = ("rows", "seeds", "datasets", "metrics", "headline")
 _OPTIONAL = ("train", "evaluate", "curves", "_desc_")
+_MACHINE = ("bundle_root", "dataset_dir", "output_dir", "ckpt_dir", "ckpt_path")
 _STAGES = {"train": ["train.json"], "evaluate": ["train.json", "evaluate.json"]}
 
 
@@ -24,6 +27,7 @@ class Cell:
         settings: stage ("train", "evaluate") → overrides of its config, with ``{dataset_dir}`` and
             ``{output_dir}`` in place of the folders of the machine.
         config_files: stage → names of the configs that are merged.
+        config_hash: :func:`config_hash` of these.
     """
 
     row: str
@@ -31,6 +35,7 @@ class Cell:
     seed: int
     settings: Mapping[str, Mapping[str, Any]]
     config_files: Mapping[str, tuple[str, ...]]
+    config_hash: str
 
     @property
     def name(self) -> str:
@@ -39,9 +44,8 @@ class Cell:
 
     @property
     def run_name(self) -> str:
-        """Name of its run folder; other settings give another folder."""
-        text = json.dumps(self.settings, sort_keys=True)
-        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        """Name of its run folder; other settings or configs give another folder."""
+        return f"{self.name}-{_short_hash([self.settings, self.config_hash])}"
 
     @property
     def needs_dataset_dir(self) -> bool:
@@ -61,9 +65,53 @@ class Cell:
         return {name: _filled(value, folders) for name, value in self.settings[stage].items()}
 
 
+def config_hash(config_folder: str | Path, config_files: Mapping[str, Sequence[str]]) -> str:
+    """Short hash of the merged configs of some stages, without descriptions and folders of the machine.
+
+    Args:
+        config_folder: folder of a bundle's configs.
+        config_files: stage → names of the configs that are merged.
+
+    Returns:
+        Eight hexadecimal digits.
+
+    Raises:
+        FileNotFoundError: if there is no such config.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp(), "train.json")
+        >>> texts = '{"rate": 1}', '{"rate": 1, "_desc_rate": "Adam", "dataset_dir": "/data"}', '{"rate": 2}'
+        >>> hashes = [file.write_text(text) and config_hash(file.parent, {"train": [file.name]}) for text in texts]
+        >>> hashes[0] == hashes[1], hashes[0] == hashes[2]
+        (True, False)
+    """
+    merged = {}
+    for stage, files in config_files.items():
+        paths = [Path(config_folder, name) for name in files]
+        absent = [str(path) for path in paths if not path.is_file()]
+        if absent:
+            raise FileNotFoundError(f"{stage}: expected the configs {', '.join(map(str, paths))}, found no {absent[0]}")
+        content = ConfigParser.load_config_files([str(path) for path in paths])
+        merged[stage] = _without_text({name: value for name, value in content.items() if name not in _MACHINE})
+    return _short_hash(merged)
+
+
+def _without_text(config: Any) -> Any:
+    if isinstance(config, dict):
+        kept = {name: value for name, value in config.items() if not name.startswith(("_desc_", "_meta_"))}
+        return {name: _without_text(value) for name, value in kept.items()}
+    return [_without_text(value) for value in config] if isinstance(config, list) else config
+
+
+def _short_hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
 def _config_files(table: Mapping[str, Any], row: str) -> dict[str, tuple[str, ...]]:
     further = table["rows"][row].get("further_config_files", [])
-    return {stage: (*table[stage].get("config_files", files), *further) for stage, files in _STAGES.items()}
+    stages = table["rows"][row].get("stages", list(_STAGES))
+    return {stage: (*table[stage].get("config_files", _STAGES[stage]), *further) for stage in stages}
 
 
 def _filled(value: Any, folders: Mapping[str, str]) -> Any:
@@ -113,27 +161,29 @@ def read_table(path: str | Path) -> dict[str, Any]:
     return table
 
 
-def all_cells(table: Mapping[str, Any]) -> list[Cell]:
+def all_cells(table: Mapping[str, Any], config_folder: str | Path) -> list[Cell]:
     """Cells of a table; seeds vary slowest, so that every row has a first number early.
 
     Args:
         table: declaration, see :func:`read_table`.
+        config_folder: folder of the bundle's configs.
 
     Returns:
         The cells. Overrides of the stage come first, then those of the data set, the row and the seed.
 
     Example:
-        >>> stage = {"overrides": {}}
+        >>> stage = {"config_files": [], "overrides": {}}
         >>> table = {"rows": {"a": {}, "b": {}}, "seeds": [0, 1], "datasets": {"sample": {}}}
-        >>> [cell.name for cell in all_cells(table | {"train": stage, "evaluate": stage})]
+        >>> [cell.name for cell in all_cells(table | {"train": stage, "evaluate": stage}, ".")]
         ['sample-a-seed0', 'sample-b-seed0', 'sample-a-seed1', 'sample-b-seed1']
     """
+    files = {row: _config_files(table, row) for row in table["rows"]}
+    hashes = {row: config_hash(config_folder, names) for row, names in files.items()}
     cells = []
     for seed, dataset, row in itertools.product(table["seeds"], table["datasets"], table["rows"]):
         chosen = table["datasets"][dataset].get("overrides", {}) | table["rows"][row].get("overrides", {})
-        stages = table["rows"][row].get("stages", list(_STAGES))
-        settings = {stage: table[stage]["overrides"] | chosen | {"seed": seed} for stage in stages}
-        cells.append(Cell(row, dataset, seed, settings, _config_files(table, row)))
+        settings = {stage: table[stage]["overrides"] | chosen | {"seed": seed} for stage in files[row]}
+        cells.append(Cell(row, dataset, seed, settings, files[row], hashes[row]))
     return cells
 
 
@@ -145,10 +195,12 @@ def read_result(path: str | Path, cell: Cell) -> dict[str, Any] | None:
         cell: the cell.
 
     Returns:
-        Content of the file, or None where there is none or where it was made with other settings.
+        Content of the file, or None where there is none or where it was made with other settings or configs.
     """
     path = Path(path)
     if not path.is_file():
         return None
     result = json.loads(path.read_text())
-    return result if result.get("settings") == json.loads(json.dumps(cell.settings)) else None
+    made_with = {"settings": result.get("settings"), "config_hash": result.get("config_hash")}
+    expected = {"settings": json.loads(json.dumps(cell.settings)), "config_hash": cell.config_hash}
+    return result if made_with == expected else None

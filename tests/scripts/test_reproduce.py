@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from common.results.cells import all_cells, read_table
 from common.results.lock import exclusive
 
 # Stands for "python -m monai.bundle run --args_file FILE": six steps with a checkpoint after each, then scores.
@@ -60,12 +61,19 @@ def bundle(tmp_path, monkeypatch):
     root = tmp_path / "bundle"
     (root / "docs").mkdir(parents=True)
     (root / "docs" / "README.md").write_text(CARD)
+    (root / "configs").mkdir()
+    for name in ("train.json", "evaluate.json"):
+        configure(root, name)
     declare(root, TABLE)
     return root
 
 
 def declare(root, table):
     (root / "docs" / "table.json").write_text(json.dumps(table))
+
+
+def configure(root, name, **entries):
+    (root / "configs" / name).write_text(json.dumps({"rate": 0.1, "_desc_rate": "Adam", "dataset_dir": ""} | entries))
 
 
 def results(root):
@@ -127,9 +135,61 @@ def test_changed_settings_make_a_result_outdated(script, bundle, capsys):
     rows = TABLE["rows"] | {"none": {"overrides": {"base": 0.75}}}
     declare(bundle, TABLE | {"rows": rows})
     script.reproduce(str(bundle), rows="none", seeds=0, list=True)
-    assert "outdated: made with other settings" in capsys.readouterr().out
+    assert "outdated: made with other settings or configs" in capsys.readouterr().out
     script.reproduce(str(bundle), rows="none", seeds=0)
     assert results(bundle)["sample-none-seed0"]["scores"]["accuracy"] == 0.75
+
+
+@pytest.mark.parametrize("name", ["train.json", "evaluate.json"])
+def test_changed_configs_make_a_result_outdated_and_its_run_is_not_resumed(script, bundle, capsys, name):
+    script.reproduce(str(bundle), rows="none", seeds=0)
+    configure(bundle, name, rate=0.2)
+    script.reproduce(str(bundle), rows="none", seeds=0, list=True)
+    assert "outdated: made with other settings or configs" in capsys.readouterr().out
+    script.reproduce(str(bundle), rows="none", seeds=0)
+    assert len(list(bundle.rglob("training.pt"))) == 2
+    script.reproduce(str(bundle), rows="none", seeds=0, list=True)
+    assert "accuracy = 0.25" in capsys.readouterr().out
+
+
+def test_outdated_results_are_not_in_the_tables(script, bundle):
+    script.reproduce(str(bundle), seeds=0)
+    configure(bundle, "train.json", rate=0.2)
+    script.reproduce(str(bundle), tables=True)
+    assert (bundle / "docs" / "README.md").read_text().count("not run") == 4
+
+
+def test_descriptions_and_folders_leave_a_result_as_it_is(script, bundle, capsys):
+    script.reproduce(str(bundle), rows="none", seeds=0)
+    configure(bundle, "train.json", _desc_rate="Adam's learning rate", dataset_dir="/data")
+    script.reproduce(str(bundle), rows="none", seeds=0, list=True)
+    assert "accuracy = 0.25" in capsys.readouterr().out
+
+
+def test_result_without_a_hash_is_outdated(script, bundle, capsys):
+    script.reproduce(str(bundle), rows="none", seeds=0)
+    (path,) = (bundle / "docs" / "results").iterdir()
+    result = json.loads(path.read_text())
+    assert len(result.pop("config_hash")) == 8
+    path.write_text(json.dumps(result))
+    for checkpoint in bundle.rglob("training.pt"):
+        checkpoint.unlink()
+    script.reproduce(str(bundle), rows="none", seeds=0, list=True)
+    assert "outdated: made with other settings or configs" in capsys.readouterr().out
+
+
+def test_configs_edited_during_a_queue_end_it(script, bundle):
+    table = json.loads((bundle / "docs" / "table.json").read_text())
+    cells = all_cells(read_table(bundle / "docs" / "table.json"), bundle / "configs")
+    configure(bundle, "train.json", rate=0.2)
+    with pytest.raises(SystemExit, match=r"configs: expected the configs as they were .* \(hash \w{8}\), got others"):
+        script.run_queue(bundle, table, cells[:1], "", 0)
+    assert not results(bundle)
+
+
+def test_bundle_without_a_table_is_refused_with_those_that_have_one(script):
+    with pytest.raises(SystemExit, match=r"docs/table.json \(.*mcd_pemd.*\), got 'mine_voxelmorph'"):
+        script.reproduce("mine_voxelmorph", list=True)
 
 
 def test_killed_queue_continues_its_cell_from_the_checkpoint(script, bundle):
