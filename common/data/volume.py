@@ -135,7 +135,7 @@ def _settle_nonfinite(volume: torch.Tensor, nonfinite: str, path: Path) -> None:
         return
     if nonfinite == "error":
         raise VolumeError(
-            f"{path}: expected finite voxels, found {int(bad.sum())} NaN or infinite of {volume.numel()}; "
-            "nonfinite='zero' would set them to 0"
+            f"{path}: expected finite voxels, found {int(bad.sum())} NaN or infinite of {volume.numel()};"
+            " set them to a number in the file, or read it in Python with read_volume(..., nonfinite='zero')"
         )
     volume[bad] = 0.0

@@ -13,6 +13,7 @@ from ..fields.world import Grid
 from ..fields.world_map import affine_after_field
 from ..transforms.network_grid import on_grid
 from .alignment import align, aligned, check_overlap, initial_alignment
+from .device import usable_device
 from .discrete_search import DiscreteSearch, search
 from .inputs import input_image
 from .prediction import Prediction, bundle_folder
@@ -35,7 +36,7 @@ class Registrar:
         bundle_options: entries of the bundle's inference.json.
 
     Raises:
-        ValueError: for an unknown setting.
+        ValueError: for an unknown setting, a device that cannot be used, weights of another network.
         FileNotFoundError: where there is no such bundle.
     """
 
@@ -51,7 +52,7 @@ class Registrar:
         ckpt_path: str = "",
         bundle_options: dict[str, Any] | None = None,
     ) -> None:
-        self.device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+        self.device = usable_device(device)
         self.init, self.header, self.search, self.refinement = init, header, search, refinement
         self.affine = {True: "affine", False: "", None: ""}.get(affine, affine)
         self.prediction = None
@@ -62,6 +63,7 @@ class Registrar:
         self.settings = {
             "bundle": str(bundle or "none"),
             "ckpt_path": str(ckpt_path),
+            "model_sha256": self.prediction.settings["model_sha256"] if self.prediction else "",
             "bundle_options": bundle_options or {},
             "init": init,
             "affine": self.affine,

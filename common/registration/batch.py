@@ -1,19 +1,23 @@
 """Many pairs: a folder each, finished ones skipped, failures listed at the end."""
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..data.dataset_json import did_you_mean, read_dataset_json
 from ..data.pair_list import PAIR_KEYS
 from .api import Registrar
-from .outputs import METRICS_FILE, Annotations
+from .outputs import Annotations, check_annotations, output_files
+from .result_folder import check_writable, is_complete, read_result, replace_result
 
 KEYS = ("name", *PAIR_KEYS)
+ALREADY_REGISTERED = "already registered, nothing done"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,18 @@ class Job:
     moving: str
     name: str = ""
     annotations: Annotations = field(default_factory=Annotations)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files of the pair that are given, by what they are."""
+        named = {"fixed": self.fixed, "moving": self.moving, **asdict(self.annotations)}
+        return {name: path for name, path in named.items() if path}
+
+    def absolute(self, folder: str | os.PathLike) -> "Job":
+        """The same pair with absolute paths; relative ones start from a folder."""
+        paths = {name: str(Path(folder).absolute() / Path(path).expanduser()) for name, path in self.files.items()}
+        fixed, moving = (paths.pop(name, "") for name in ("fixed", "moving"))
+        return Job(fixed, moving, self.name, Annotations(**paths))
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,7 @@ def read_jobs(path: str | os.PathLike) -> list[Job]:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise ValueError(f"{path}: expected every name once, got {', '.join(twice)} more often")
-    return [_absolute(job, path.parent) for job in jobs]
+    return [job.absolute(path.parent) for job in jobs]
 
 
 def run_job(
@@ -80,43 +96,42 @@ def run_job(
     overwrite: bool = False,
     on_progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Register one pair and write its files, unless they are all there.
+    """Register one pair and write its files, unless they are all there, from the same content of all inputs.
 
     Args:
         job: the pair.
         registrar: its settings.
         output_dir: the folder of all pairs.
         request: what to write.
-        overwrite: whether to replace results of other images or settings.
-        on_progress: called with the name of each step.
+        overwrite: whether to register again in any case and to replace what the folder holds.
+        on_progress: called with the name of each step, or with ``ALREADY_REGISTERED``.
 
     Returns:
         Content of its metrics.json.
 
     Raises:
-        FileExistsError: where the folder holds results of other images or settings.
-        ValueError: for images that cannot be registered.
+        FileExistsError: where the folder holds results of other images or settings, or such files of another program.
+        ValueError: for images that cannot be registered, or an output that would replace an input.
         OSError: where files cannot be read or written.
     """
-    folder = Path(output_dir) / job.name
-    asked = json.loads(json.dumps({**asdict(job), **asdict(request), **registrar.settings}))
-    done = _finished(folder)
-    if done is not None and done.get("settings") == asked:
-        return done
-    if done is not None and not overwrite:
-        differing = [key for key in asked if done.get("settings", {}).get(key) != asked[key]]
-        raise FileExistsError(
-            f"{folder}: expected an empty folder or results of the same command, got others"
-            f" ({', '.join(differing)} differ); --overwrite replaces them"
-        )
-    _prepare(folder)
+    folder = Path(output_dir).expanduser() / job.name
+    report = on_progress or (lambda step: None)
+    asked = _asked(job, registrar, request)
+    old = read_result(folder)
+    if old is not None and not overwrite:
+        _check_same(folder, old["settings"], asked)
+        if is_complete(folder, old):
+            report(ALREADY_REGISTERED)
+            return old
     annotations = job.annotations.read(registrar.header)
+    names = output_files(job.fixed, job.moving, annotations, **asdict(request))
+    check_writable(folder, names, job.files.values(), may_replace=overwrite or old is not None)
     registration = registrar(job.fixed, job.moving, on_progress)
     registration.settings = asked
-    if on_progress:
-        on_progress("writing")
+    check_annotations(registration, annotations)
+    report("writing")
     try:
-        return registration.save(folder, annotations=annotations, **asdict(request))
+        return replace_result(folder, partial(registration.save, annotations=annotations, **asdict(request)))
     except OSError as error:
         if error.filename is None and error.errno is not None:
             # A full disk does not say which.
@@ -181,28 +196,23 @@ def _job(entry: Any, name: str, where: str) -> Job:
     return Job(str(entry["fixed"]), str(entry["moving"]), name, annotations)
 
 
-def _absolute(job: Job, folder: Path) -> Job:
-    def place(name: str) -> str:
-        return str(folder / Path(name).expanduser()) if name else ""
-
-    annotations = Annotations(**{key: place(name) for key, name in asdict(job.annotations).items()})
-    return Job(place(job.fixed), place(job.moving), job.name, annotations)
+def _asked(job: Job, registrar: Registrar, request: Request) -> dict[str, Any]:
+    """All that determines a result, as JSON gives it back."""
+    checksums = {f"{name}_sha256": _sha256(name, Path(path)) for name, path in job.files.items()}
+    return json.loads(json.dumps({**asdict(job), **asdict(request), **registrar.settings, **checksums}))
 
 
-def _finished(folder: Path) -> dict[str, Any] | None:
-    """Content of metrics.json where there is one and all files that it names."""
-    try:
-        metrics = json.loads((folder / METRICS_FILE).read_text())
-    except (OSError, ValueError):
-        return None
-    complete = isinstance(metrics, dict) and all((folder / name).is_file() for name in metrics.get("files", [""]))
-    return metrics if complete else None
+def _sha256(name: str, path: Path) -> str:
+    if not path.is_file():
+        raise FileNotFoundError(f"{name}: expected the file {path}, found {'a folder' if path.is_dir() else 'nothing'}")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _prepare(folder: Path) -> None:
-    """Make the folder, and remove what a killed run left: half-written files under hidden names, a metrics.json."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / METRICS_FILE).unlink(missing_ok=True)
-    for pattern in ("*.nii.gz", "*.tfm", "*.csv", "*.fcsv", "*.mrk.json", "report.html", METRICS_FILE):
-        for path in folder.glob(f".{pattern}.????????"):
-            path.unlink()
+def _check_same(folder: Path, settings: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    differing = [key for key in {**asked, **settings} if settings.get(key) != asked.get(key)]
+    if differing:
+        raise FileExistsError(
+            f"{folder}: expected an empty folder or results of the same command, got others"
+            f" ({', '.join(differing)} differ); --overwrite replaces them"
+        )

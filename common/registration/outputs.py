@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import resource
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from .transform_file import save_affine
 
 METRICS_FILE = "metrics.json"
 PACKAGES = ("torch", "monai", "nibabel", "numpy")
+MOVED_POINTS = {"fixed_points": "fixed_points_in_moving", "moving_points": "moving_points_in_fixed"}
 
 
 @dataclass(frozen=True)
@@ -84,38 +86,73 @@ def save_registration(
         OSError: where the folder cannot be written.
         ValueError: for annotations that do not fit the pair.
     """
-    folder = Path(output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(output_dir).expanduser()
     given = annotations.read() if isinstance(annotations, Annotations) else annotations or {}
-    _check(registration, given)
+    check_annotations(registration, given)
+    images = [_name(image) for image in (registration.fixed, registration.moving)]
+    folder.mkdir(parents=True, exist_ok=True)
     warped = registration.warp(registration.moving, background=min(registration.moving.min().item(), 0.0))
     field_mm, grid = registration.field.as_tensor(), registration.grid
     save_image(folder / "warped.nii.gz", warped, grid)
     save_field(folder / "field.nii.gz", field_mm, grid)
     save_affine(folder / "affine.tfm", registration.affine)
-    files = ["warped.nii.gz", "field.nii.gz", "affine.tfm"]
     if learn2reg:
-        files.append(submission_name(*(_name(image) for image in (registration.fixed, registration.moving))))
-        save_submission(folder / files[-1], field_mm, grid, Grid.from_image(registration.moving))
+        name = submission_name(*images)
+        save_submission(folder / name, field_mm, grid, Grid.from_image(registration.moving))
     if inverse:
-        files.append("inverse_field.nii.gz")
-        save_field(folder / files[-1], registration.inverse.as_tensor(), Grid.from_image(registration.moving))
-    overlap = _save_labels(registration, folder, given, files)
-    distances = _save_landmarks(registration, folder, given, files)
+        inverse_mm = registration.inverse.as_tensor()
+        save_field(folder / "inverse_field.nii.gz", inverse_mm, Grid.from_image(registration.moving))
+    overlap = _save_labels(registration, folder, given)
+    distances = _save_landmarks(registration, folder, given)
     determinant = determinant_of_field_mm(field_mm, grid)
     view = preview(registration, warped, determinant)
     regularity = determinant_scores(determinant)
     del warped, determinant
     metrics = _metrics(registration, view) | {"overlap": overlap, "landmarks": distances, "regularity": regularity}
     if report:
-        files.append("report.html")
-        write_report(folder / files[-1], view, metrics)
-    metrics["files"] = [*files, METRICS_FILE]
+        write_report(folder / "report.html", view, metrics)
+    metrics["files"] = output_files(*images, given, inverse, learn2reg, report)
     write_json(folder / METRICS_FILE, metrics)
     return metrics
 
 
-def _check(registration: Registration, given: dict) -> None:
+def output_files(
+    fixed: str, moving: str, annotations: Mapping[str, Any], inverse: bool, learn2reg: bool, report: bool
+) -> list[str]:
+    """Names of the files that :func:`save_registration` writes for a pair, metrics.json last.
+
+    Args:
+        fixed: file name of the fixed image.
+        moving: file name of the moving image.
+        annotations: labels and landmarks, read.
+        inverse: as there.
+        learn2reg: as there.
+        report: as there.
+
+    Example:
+        >>> output_files("a.nii", "b.nii", {}, inverse=True, learn2reg=False, report=False)[2:]
+        ['affine.tfm', 'inverse_field.nii.gz', 'metrics.json']
+    """
+    names = {
+        "warped.nii.gz": True,
+        "field.nii.gz": True,
+        "affine.tfm": True,
+        submission_name(fixed, moving): learn2reg,
+        "inverse_field.nii.gz": inverse,
+        "warped_label.nii.gz": "moving_label" in annotations,
+        **{f"{name}{annotations[key].suffix}": True for key, name in MOVED_POINTS.items() if key in annotations},
+        "report.html": report,
+        METRICS_FILE: True,
+    }
+    return [name for name, is_written in names.items() if is_written]
+
+
+def check_annotations(registration: Registration, given: Mapping[str, MetaTensor | Landmarks]) -> None:
+    """Refuse labels and landmarks that do not fit the pair.
+
+    Raises:
+        ValueError: for a fixed label of another shape than the fixed image, or unequal numbers of landmarks.
+    """
     label = given.get("fixed_label")
     if label is not None and label.shape != registration.fixed.shape:
         raise ValueError(
@@ -127,14 +164,13 @@ def _check(registration: Registration, given: dict) -> None:
         raise ValueError(f"expected as many fixed_points as moving_points, got {points[0]} and {points[1]}")
 
 
-def _save_labels(registration: Registration, folder: Path, given: dict, files: list[str]) -> dict | None:
+def _save_labels(registration: Registration, folder: Path, given: dict) -> dict | None:
     if "moving_label" not in given:
         return None
     warped = warp_label(registration, given["moving_label"])
     largest = int(warped.max())
     dtype = "uint8" if largest < 256 else "int16" if largest < 2**15 else "int32"
-    files.append("warped_label.nii.gz")
-    save_image(folder / files[-1], warped, registration.grid, dtype)
+    save_image(folder / "warped_label.nii.gz", warped, registration.grid, dtype)
     if "fixed_label" not in given:
         return None
     before = Registration(registration.fixed, given["moving_label"], _affine_field(registration), registration.initial)
@@ -150,16 +186,13 @@ def _affine_field(registration: Registration) -> MetaTensor:
     return on_grid(field_mm, registration.grid, like=registration.fixed)
 
 
-def _save_landmarks(registration: Registration, folder: Path, given: dict, files: list[str]) -> dict | None:
-    moves = {
-        "fixed_points": ("fixed_points_in_moving", registration.move_points),
-        "moving_points": ("moving_points_in_fixed", registration.move_points_back),
-    }
-    for key, (name, move) in moves.items():
+def _save_landmarks(registration: Registration, folder: Path, given: dict) -> dict | None:
+    moves = {"fixed_points": registration.move_points, "moving_points": registration.move_points_back}
+    for key, move in moves.items():
         if key in given:
             points = given[key]
-            files.append(f"{name}{points.suffix}")
-            write_landmarks(folder / files[-1], Landmarks(move(points.points_mm), points.labels))
+            path = folder / f"{MOVED_POINTS[key]}{points.suffix}"
+            write_landmarks(path, Landmarks(move(points.points_mm), points.labels))
     if not moves.keys() <= given.keys():
         return None
     fixed, moving = (given[key].points_mm for key in moves)

@@ -1,6 +1,8 @@
 """The field that a bundle of this collection predicts for one pair."""
 
 import hashlib
+import pickle
+import textwrap
 import time
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
@@ -22,6 +24,8 @@ from ..transforms.network_grid import NATIVE_SUFFIX, on_grid
 from .alignment import check_overlap
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
+# What torch.load and load_state_dict raise for other files and other networks.
+BROKEN_WEIGHTS = (AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError)
 
 
 def bundle_folder(name: str) -> Path:
@@ -64,7 +68,8 @@ class Prediction:
 
     Raises:
         FileNotFoundError: where there are no such weights.
-        ValueError: for an override that inference.json does not declare, or of another kind than it declares.
+        ValueError: for weights of another network; for an override that inference.json does not declare, or of
+            another kind than it declares.
     """
 
     def __init__(self, bundle_root: str | Path, ckpt_path: str = "", device: str = "cpu", **overrides: Any) -> None:
@@ -75,7 +80,7 @@ class Prediction:
         _check(parser, config_file)
         self.device = torch.device(device)
         self.network = parser.get_parsed_content("network_def").eval()
-        self.network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        _load_weights(self.network, path, Path(bundle_root).resolve().name)
         self.network.to(self.device)
         self.inferer: Callable = parser.get_parsed_content("inferer")
         before, after = (parser.get_parsed_content(key).transforms for key in ("preprocessing", "postprocessing"))
@@ -104,15 +109,15 @@ class Prediction:
             (3, X, Y, Z), RAS mm, with the affine of its grid.
 
         Raises:
-            ValueError: where the bundle trusts world positions, and the images do not overlap.
+            ValueError: for images that the bundle refuses; where it trusts world positions, and they do not overlap.
         """
-        item = self.preprocessing({"fixed": fixed, "moving": moving})
+        item = _transformed(self.preprocessing, {"fixed": fixed, "moving": moving})
         if not _moves(item):
             check_overlap(fixed, moving, torch.eye(4, dtype=torch.float64))
         elif is_aligned:
             target = Grid.from_image(fixed)
             moving = on_grid(resample(moving, Grid.from_image(moving), target, background=None), target, like=moving)
-            item = self.preprocessing({"fixed": fixed, "moving": moving})
+            item = _transformed(self.preprocessing, {"fixed": fixed, "moving": moving})
         with torch.no_grad():
             image = torch.as_tensor(item["image"])[None].to(self.device)
             started = time.perf_counter()
@@ -120,7 +125,28 @@ class Prediction:
             self.inferer_seconds = time.perf_counter() - started
         if grid is not None:
             item[f"fixed{NATIVE_SUFFIX}"] = on_grid(torch.zeros(1, *grid.spatial_shape), grid, like=fixed)
-        return self.postprocessing(item)["field_mm"]
+        return _transformed(self.postprocessing, item)["field_mm"]
+
+
+def _transformed(transforms: Compose, item: dict[str, Any]) -> dict[Hashable, Any]:
+    """The item after all transforms; what they refuse is raised as such, and not as MONAI's report about it."""
+    try:
+        return transforms(item)
+    except RuntimeError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, ValueError):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        raise cause from None
+
+
+def _load_weights(network: torch.nn.Module, path: Path, bundle: str) -> None:
+    try:
+        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    except BROKEN_WEIGHTS as error:
+        found = textwrap.shorten(str(error), 200, placeholder=" …")
+        raise ValueError(f"ckpt_path: expected weights of {bundle}'s network, got {path} ({found})") from error
 
 
 def _moves(item: Mapping[Hashable, Any]) -> bool:

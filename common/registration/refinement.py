@@ -8,7 +8,7 @@ from monai.data import MetaTensor
 
 from ..fields.world import Grid
 from ..losses.regularization import regularization
-from ..losses.similarity import dissimilarity
+from ..losses.similarity import NAMES, dissimilarity
 from ..solvers.instance import optimize_field
 from ..transforms.mind import mind_ssc
 from .levels import LevelPair, coarse_to_fine, level_grids
@@ -28,7 +28,7 @@ class Refinement:
         weight: of the regularization.
         learning_rate: voxels of the level.
         control_spacing: distance of control points, voxels of the level.
-        velocity: optimize a stationary velocity, whose map does not fold, in place of displacements.
+        velocity: optimize a stationary velocity, whose map hardly folds, in place of displacements.
         num_levels: image resolutions, each half as fine as the next.
         spacing_mm: voxel size of the finest level; 0 takes the fixed image's, or what keeps it below
             three million voxels.
@@ -64,6 +64,8 @@ def image_term(name: str) -> tuple[Callable, Callable]:
     """
     if name == "mind":
         return mind_ssc, torch.nn.MSELoss()
+    if name not in NAMES:
+        raise ValueError(f"similarity: expected one of mind, {', '.join(NAMES)}, got {name!r}")
     return torch.nn.Identity(), dissimilarity(name)
 
 

@@ -42,7 +42,8 @@ def write_report(path: str | os.PathLike, view: Preview, metrics: Mapping[str, A
 def _tables(metrics: Mapping[str, Any]) -> str:
     names = [(name, metrics.get(name, "")) for name in ("fixed", "moving")]
     settings = metrics.get("settings", {}).items()
-    settings = [(key, value) for key, value in settings if value and key not in ("fixed", "moving", "annotations")]
+    hidden = {"fixed", "moving", "annotations", *(key for key in dict(settings) if key.endswith("_sha256"))}
+    settings = [(key, value) for key, value in settings if value and key not in hidden]
     lines = ["<table><tr><th></th><th>before</th><th>after</th></tr>"]
     for title, place in NUMBER_ROWS:
         values = [_at(metrics, [part.format(when) for part in place]) for when in ("before", "after")]

@@ -1,14 +1,20 @@
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
+from common.registration import outputs
 from common.registration.api import Registrar
 from common.registration.batch import Request, read_jobs, run_job
 
@@ -44,10 +50,10 @@ def test_failures_are_listed_with_reasons_and_the_others_are_done(pair, tmp_path
     assert "failed: case001: " in captured.err
     assert "expected a NIfTI file" in captured.err
     assert {path.name for path in (tmp_path / "out" / "case002").iterdir()} == RESULTS
-    assert not list((tmp_path / "out" / "case001").iterdir())
+    assert not (tmp_path / "out" / "case001").exists()
 
 
-def test_a_second_run_does_only_what_is_missing(pair, tmp_path, main):
+def test_a_second_run_does_only_what_is_missing(pair, tmp_path, main, capsys):
     pairs = write_list(tmp_path, pair, 2)
     command = ["--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport"]
     main(*command)
@@ -57,6 +63,7 @@ def test_a_second_run_does_only_what_is_missing(pair, tmp_path, main):
     main(*command)
     assert kept.stat().st_mtime_ns == before
     assert lost.is_file()
+    assert f"{kept.parent}: already registered, nothing done" in capsys.readouterr().out
 
 
 def test_results_of_other_settings_are_not_replaced_unasked(pair, tmp_path):
@@ -67,6 +74,175 @@ def test_results_of_other_settings_are_not_replaced_unasked(pair, tmp_path):
         run_job(job, Registrar(init="center", device="cpu"), tmp_path / "out", request)
     metrics = run_job(job, Registrar(init="center", device="cpu"), tmp_path / "out", request, overwrite=True)
     assert metrics["settings"]["init"] == "center"
+
+
+@pytest.fixture
+def single(pair, tmp_path, main, monkeypatch):
+    """Registers copies of the pair into out/, by relative names."""
+    monkeypatch.chdir(tmp_path)
+    for name, path in zip(("fixed", "moving"), pair, strict=True):
+        shutil.copy(path, f"{name}.nii.gz")
+    return partial(main, "--fixed", "fixed.nii.gz", "--moving", "moving.nii.gz", "--output_dir", "out", "--noreport")
+
+
+def error_of(run, *arguments, capsys):
+    """The line in which a command ends that is refused."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        run(*arguments)
+    assert stopped.value.code == 1
+    return capsys.readouterr().err
+
+
+def content(folder):
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def test_overwrite_registers_again(single, tmp_path):
+    single()
+    before = content(tmp_path / "out")
+    single()
+    assert content(tmp_path / "out") == before
+    single("--overwrite")
+    assert all(content(tmp_path / "out")[name][1] > before[name][1] for name in RESULTS)
+
+
+@pytest.mark.parametrize("name", ["fixed", "moving_label"])
+def test_an_input_with_another_content_is_not_current(name, single, tmp_path, capsys):
+    shutil.copy("moving.nii.gz", "moving_label.nii.gz")
+    save_labels("moving_label.nii.gz", 1)
+    single("--moving_label", "moving_label.nii.gz")
+    settings = json.loads((tmp_path / "out" / "metrics.json").read_text())["settings"]
+    assert settings["annotations"]["moving_label"] == str(tmp_path / "moving_label.nii.gz")
+    save_labels(f"{name}.nii.gz", 2)
+    error = error_of(single, "--moving_label", "moving_label.nii.gz", capsys=capsys)
+    assert f"({name}_sha256 differ)" in error
+
+
+def save_labels(path, value):
+    """Replace the voxels of an image by a block of one label."""
+    image = nib.load(path)
+    labels = np.zeros(image.shape, np.uint8)
+    labels[5:12, 5:12, 5:12] = value
+    nib.save(nib.Nifti1Image(labels, image.affine), path)
+
+
+def test_other_weights_under_the_same_name_are_other_settings(tmp_path):
+    weights = torch.load(SCRIPT.parents[1] / "bundles/wasserstein_voxelmorph/models/model.pt", weights_only=True)
+    found = []
+    for factor in (1, 2):
+        torch.save({name: factor * value for name, value in weights.items()}, tmp_path / "model.pt")
+        found.append(Registrar("wasserstein_voxelmorph", device="cpu", ckpt_path=tmp_path / "model.pt").settings)
+    assert [key for key in found[0] if found[0][key] != found[1][key]] == ["model_sha256"]
+
+
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_an_output_that_is_an_input_is_refused(link, overwrite, pair, main, tmp_path, capsys):
+    moving = tmp_path / "warped.nii.gz"
+    shutil.copy(pair[1], moving)
+    (tmp_path / "out").symlink_to(tmp_path)
+    before = moving.read_bytes()
+    command = ["--fixed", pair[0], "--moving", moving, "--output_dir", tmp_path / "out" if link else tmp_path]
+    error = error_of(main, *command, *overwrite, capsys=capsys)
+    assert f"no result replaces an input, got that of {moving}" in error
+    assert moving.read_bytes() == before
+
+
+def test_an_input_that_an_older_result_named_is_not_removed(single, tmp_path, capsys):
+    single("--inverse")
+    shutil.copy("moving.nii.gz", "out/inverse_field.nii.gz")
+    error = error_of(single, "--moving", "out/inverse_field.nii.gz", "--overwrite", capsys=capsys)
+    assert "no result replaces an input" in error
+    assert (tmp_path / "out" / "inverse_field.nii.gz").is_file()
+
+
+def test_files_of_another_program_are_not_replaced_unasked(single, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "warped.nii.gz").write_text("of ANTs")
+    error = error_of(single, capsys=capsys)
+    assert "got files without their metrics.json (warped.nii.gz); --overwrite replaces them" in error
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["warped.nii.gz"]
+    single("--overwrite")
+    assert set(content(tmp_path / "out")) == RESULTS
+
+
+@pytest.mark.parametrize("moment", ["while writing", "while replacing"])
+def test_a_killed_run_is_continued(moment, single, tmp_path):
+    unfinished = tmp_path / "out" / ".unfinished"
+    unfinished.mkdir(parents=True)
+    (unfinished / ".field.nii.gz.abcdefgh").write_text("half")
+    if moment == "while replacing":
+        (tmp_path / "out" / "warped.nii.gz").write_text("whole")
+    single()
+    assert set(content(tmp_path / "out")) == RESULTS
+
+
+@pytest.mark.parametrize("moment", ["registering", "writing"])
+def test_a_failure_keeps_the_old_result(moment, single, tmp_path, capsys, monkeypatch):
+    single()
+    before = content(tmp_path / "out")
+
+    def fail(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    place = (Registrar, "_field") if moment == "registering" else (outputs, "save_affine")
+    monkeypatch.setattr(*place, fail)
+    assert "No space left" in error_of(single, "--overwrite", "--inverse", capsys=capsys)
+    assert content(tmp_path / "out") == before
+
+
+def test_files_that_the_new_result_does_not_have_are_removed(single, tmp_path):
+    single("--inverse", "--report")
+    assert set(content(tmp_path / "out")) == RESULTS | {"inverse_field.nii.gz", "report.html"}
+    assert "_sha256" not in (tmp_path / "out" / "report.html").read_text()
+    (tmp_path / "out" / "notes.txt").write_text("of the user")
+    single("--overwrite")
+    assert set(content(tmp_path / "out")) == RESULTS | {"notes.txt"}
+
+
+def test_what_shows_to_be_wrong_at_the_end_leaves_no_folder(single, tmp_path, capsys):
+    assert "expected two images of one shape" in error_of(single, "--learn2reg", capsys=capsys)
+    assert not (tmp_path / "out").exists()
+    shutil.copy("moving.nii.gz", "label.nii.gz")
+    save_labels("label.nii.gz", 1)
+    assert "the shape of the fixed image" in error_of(single, "--fixed_label", "label.nii.gz", capsys=capsys)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("step", "is_warned"), [([], True), (["--init", "center"], False), (["--search", 1], False)])
+def test_a_command_without_a_step_is_warned(step, is_warned, single, tmp_path, capsys):
+    single(*step)
+    assert ("warning: expected a step, such as --affine" in capsys.readouterr().err) == is_warned
+    assert (tmp_path / "out" / "metrics.json").is_file()
+
+
+def test_a_tilde_is_the_home_folder(pair, main, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, path in zip(("fixed", "moving", "label"), (*pair, pair[1]), strict=True):
+        shutil.copy(path, tmp_path / f"{name}.nii.gz")
+    save_labels(tmp_path / "label.nii.gz", 1)
+    main("--fixed=~/fixed.nii.gz", "--moving=~/moving.nii.gz", "--moving_label=~/label.nii.gz", "--output_dir=~/out")
+    assert (tmp_path / "out" / "warped_label.nii.gz").is_file()
+    write_list(tmp_path, ["~/fixed.nii.gz", "~/moving.nii.gz"], 1)
+    main("--pairs=~/pairs.csv", "--output_dir=~/pairs", "--noreport")
+    assert set(content(tmp_path / "pairs" / "case000")) == RESULTS
+
+
+def test_names_that_are_numbers_are_names(pair, main, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main("--fixed", pair[0], "--moving", pair[1], "--output_dir", 12345, "--noreport")
+    assert set(content(tmp_path / "12345")) == RESULTS
+
+
+def test_printed_scores_are_named(single, capsys):
+    for name in ("fixed", "moving"):
+        shutil.copy(f"{name}.nii.gz", f"{name}_label.nii.gz")
+        save_labels(f"{name}_label.nii.gz", 1)
+    capsys.readouterr()
+    single("--fixed_label", "fixed_label.nii.gz", "--moving_label", "moving_label.nii.gz")
+    shown = json.JSONDecoder().raw_decode(capsys.readouterr().out)[0]
+    assert 0 < shown["overlap"]["after"]["dice"] < 1
 
 
 def test_a_json_list_is_the_same_as_a_csv_list(pair, tmp_path):
@@ -105,8 +281,6 @@ def test_two_processes_share_a_list_and_a_failure_of_one_stops_neither(pair, tmp
 
 @pytest.mark.slow
 def test_a_hundred_pairs_killed_half_way_end_complete(tmp_path):
-    import nibabel as nib
-
     noise = np.random.default_rng(0).random((12, 12, 12)).astype(np.float32)
     files = []
     for number in range(2):

@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "register.py"
 SHAPE = (16, 14, 12)
@@ -77,7 +78,7 @@ HOSTILE = {
     "2-D": (lambda path: save(path, np.zeros((16, 14), np.float32)), "expected three axes"),
     "RGB": (color, "one real number per voxel"),
     "complex": (lambda path: save(path, values().astype(np.complex64)), "one real number per voxel"),
-    "NaN": (with_value(np.nan), "expected finite voxels"),
+    "NaN": (with_value(np.nan), "set them to a number in the file"),
     "infinite": (with_value(np.inf), "expected finite voxels"),
     "zero affine": (zero_affine, "expected an invertible affine"),
     "forms disagree": (disagreeing, "--header sform or --header qform"),
@@ -115,7 +116,7 @@ def test_a_hostile_image_ends_with_one_clear_line_and_no_result(kind, side, tmp_
     assert message in lines[0]
     assert "Traceback" not in error
     assert kind == "no overlap" or str(files[side]) in lines[0]
-    assert not [path for path in output.rglob("*") if path.is_file()]
+    assert not output.exists()
 
 
 def good_pair(folder):
@@ -149,7 +150,7 @@ def test_a_full_disk_leaves_no_partial_file(tmp_path):
     assert found.returncode == 1
     assert "error: " in found.stderr
     assert f"File too large: '{tmp_path / 'out'}'" in found.stderr
-    assert not [path.name for path in (tmp_path / "out").iterdir()]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -160,11 +161,73 @@ def test_a_full_disk_leaves_no_partial_file(tmp_path):
         (["--refine", "3", "--similarity", "nmi"], "got 'nmi'"),
         (["--bundle", "mcd_pmed"], "did you mean 'mcd_pemd'?"),
         (["--header", "xform"], "expected sform, qform or nothing"),
+        (["--refine", "3", "--similarity", "nmi"], "similarity: expected one of mind, mse, "),
+        (["--refine"], "refine: expected a whole number, such as --refine 50, got no value"),
+        (["--search", "--affine"], "search: expected a whole number, such as --search 2, got no value"),
+        (["--refine", "many"], "refine: expected a whole number, such as --refine 50, got 'many'"),
+        (
+            ["--search", "1", "--weight", "1", "--novelocity"],
+            "--weight, --velocity: expected --refine beside, got none",
+        ),
+        (["--refine", "1", "--search_levels", "2"], "--search_levels: expected --search beside, got none"),
+        (["--affine", "--spacing_mm", "2"], "--spacing_mm: expected --search or --refine beside, got none"),
     ],
 )
 def test_a_wrong_option_is_named_with_what_is_possible(arguments, message, tmp_path, run, capsys):
     assert run(*good_pair(tmp_path), "--output_dir", tmp_path / "out", *arguments) == 1
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_processes_for_a_single_pair_are_refused(tmp_path, run, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert run(*good_pair(tmp_path), "--output_dir", tmp_path / "out") == 1
+    assert "expected --pairs for 2 processes of torchrun, got a single pair" in capsys.readouterr().err
+
+
+def test_what_a_bundle_refuses_is_told_by_the_reason(tmp_path, run, capsys):
+    arguments = [*good_pair(tmp_path), "--output_dir", tmp_path / "out", "--bundle", "cyclical_self_training_points"]
+    assert run(*arguments) == 1
+    error = capsys.readouterr().err
+    assert f"error: {tmp_path / 'fixed.nii.gz'}: expected a chest CT in HU" in error
+    assert "applying transform" not in error
+
+
+def test_what_a_bundle_refuses_is_listed_with_the_reason(tmp_path, run, capsys):
+    files = [path for path in good_pair(tmp_path) if isinstance(path, Path)]
+    (tmp_path / "pairs.csv").write_text(f"fixed,moving\n{files[0]},{files[1]}\n")
+    arguments = ["--pairs", tmp_path / "pairs.csv", "--output_dir", tmp_path / "out"]
+    assert run(*arguments, "--bundle", "cyclical_self_training_points") == 1
+    assert f"failed: pair0: {files[0]}: expected a chest CT in HU" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (lambda path: torch.save(torch.nn.Conv3d(1, 1, 1).state_dict(), path), "Missing key"),
+        (lambda path: torch.save([1, 2], path), "dict-like"),
+        (lambda path: path.write_text("no weights"), ""),
+        (lambda path: path.write_bytes(b""), ""),
+        (lambda path: torch.save(torch.nn.Conv3d(1, 1, 1), path), "Weights only load failed"),
+    ],
+)
+def test_weights_of_another_network_are_named(write, reason, tmp_path, run, capsys):
+    path = tmp_path / "model.pt"
+    write(path)
+    arguments = [*good_pair(tmp_path), "--output_dir", tmp_path / "out", "--bundle", "wasserstein_voxelmorph"]
+    assert run(*arguments, "--ckpt_path", path) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert f"ckpt_path: expected weights of wasserstein_voxelmorph's network, got {path}" in line
+    assert reason in line
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta", "7x"])
+def test_a_device_that_cannot_be_used_is_named(name, tmp_path, run, capsys):
+    assert run(*good_pair(tmp_path), "--output_dir", tmp_path / "out", "--device", name) == 1
+    error = capsys.readouterr().err
+    assert "error: device: expected one of cpu" in error
+    assert f"got {name!r}\n" in error
 
 
 def test_the_form_that_is_trusted_decides_where_the_image_lies(tmp_path):
