@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .pair_list import read_pair_list
+from .pair_list import check_names, read_pair_list
 from .sample_folder import write_sample_population
 
 SAMPLE_FOLDER = "sample"
@@ -11,7 +11,7 @@ SAMPLE_FOLDER = "sample"
 def inference_pairs(
     fixed: str = "", moving: str = "", dataset_dir: str = "", output_dir: str = ".", sample_contrast: str = "T2"
 ) -> list[dict]:
-    """Pairs to register, those of a list with the name of their result folder.
+    """Pairs to register, those of a list with the name of their result folder: their own, or pair0, pair1, …
 
     Args:
         fixed: NIfTI file that stays in place; needs `moving`.
@@ -25,7 +25,7 @@ def inference_pairs(
         Dictionaries with `fixed`, `moving` (absolute paths), `name`, and what else the list gives.
 
     Raises:
-        ValueError: where one file of the pair is missing, or files and a list are given.
+        ValueError: where one file of the pair is missing, files and a list are given, or two pairs have one name.
         FileNotFoundError: where there is no such file.
     """
     if (fixed or moving) and dataset_dir:
@@ -34,15 +34,30 @@ def inference_pairs(
         given, missing = ("fixed", "moving") if fixed else ("moving", "fixed")
         raise ValueError(f"{missing}: expected a NIfTI file beside {given}, got none")
     if dataset_dir:
-        pairs = read_pair_list(dataset_dir)
-        digits = len(str(len(pairs) - 1))
-        return [{**pair, "name": f"pair{number:0{digits}d}"} for number, pair in enumerate(pairs)]
+        return named_pairs(dataset_dir)
     if not fixed:
         fixed, moving = _sample_pair(Path(output_dir), sample_contrast)
     for name, path in (("fixed", fixed), ("moving", moving)):
         if not Path(path).expanduser().is_file():
             raise FileNotFoundError(f"{name}: expected a NIfTI file, got {path}, which does not exist")
     return [{key: str(Path(path).expanduser().absolute()) for key, path in (("fixed", fixed), ("moving", moving))}]
+
+
+def named_pairs(path: str | Path, more_keys: tuple[str, ...] = ()) -> list[dict]:
+    """Pairs of a list with the name of their result folder; those without one are pair0, pair1, …
+
+    Args:
+        path: JSON list of pairs.
+        more_keys: see :func:`~.pair_list.read_pair_list`.
+
+    Raises:
+        ValueError: where two pairs have one name.
+    """
+    pairs = read_pair_list(path, more_keys)
+    digits = len(str(len(pairs) - 1))
+    named = [{"name": f"pair{number:0{digits}d}", **pair} for number, pair in enumerate(pairs)]
+    check_names([pair["name"] for pair in named], path)
+    return named
 
 
 def _sample_pair(output_dir: Path, contrast: str) -> tuple[str, str]:

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from .inference_pairs import inference_pairs
-from .pair_list import read_pair_list
+from .inference_pairs import inference_pairs, named_pairs
 from .sample_chest import write_sample_chest
 
 
@@ -43,6 +42,5 @@ def lung_ct_pairs(
         sample = write_sample_chest(Path(output_dir) / "sample")
         fixed, moving = sample["fixed"], sample["moving"]
     if dataset_dir and not fixed:
-        pairs = read_pair_list(dataset_dir, tuple(masks))
-        return [{**pair, "name": f"pair{number:0{len(str(len(pairs) - 1))}d}"} for number, pair in enumerate(pairs)]
+        return named_pairs(dataset_dir, tuple(masks))
     return [{**pair, **given} for pair in inference_pairs(fixed, moving, dataset_dir, output_dir)]

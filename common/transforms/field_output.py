@@ -14,6 +14,8 @@ from ..fields.world import Grid
 from ..fields.world_field import ddf_to_field_mm, field_mm_to_ddf, warp_moving
 from .network_grid import NATIVE_SUFFIX, on_grid
 
+MINIMUM = "minimum"
+
 
 class DdfToFixedGridd(Transform):
     """Bring the network's ddf to the fixed image's own grid, in world millimeters.
@@ -74,11 +76,12 @@ class WarpMovingd(MapTransform):
         field_key: field, (3, X, Y, Z), RAS mm, a MetaTensor with the affine of its grid.
         output_keys: where the warped images go, one per key.
         mode: "bilinear" or "nearest" (label maps), one for all keys or one per key.
-        background: value outside an image, one for all keys or one per key; None repeats its border voxels.
+        background: value outside an image, one for all keys or one per key; "minimum" takes the smallest of the image,
+            or 0 where it has none below; None repeats its border voxels.
         allow_missing_keys: pass over keys that an item lacks.
 
     Raises:
-        ValueError: where there are not as many ``output_keys`` as ``keys``.
+        ValueError: where there are not as many ``output_keys`` as ``keys``; for another word as ``background``.
 
     Example:
         >>> import torch
@@ -95,7 +98,7 @@ class WarpMovingd(MapTransform):
         field_key: str = "field_mm",
         output_keys: KeysCollection = "warped",
         mode: str | Sequence[str] = "bilinear",
-        background: float | Sequence[float | None] | None = 0.0,
+        background: float | str | Sequence[float | str | None] | None = 0.0,
         allow_missing_keys: bool = False,
     ):
         super().__init__(keys, allow_missing_keys)
@@ -106,6 +109,9 @@ class WarpMovingd(MapTransform):
             raise ValueError(f"expected {len(self.keys)} output_keys, got {self.output_keys}")
         self.modes = ensure_tuple_rep(mode, len(self.keys))
         self.backgrounds = ensure_tuple_rep(background, len(self.keys))
+        for value in self.backgrounds:
+            if isinstance(value, str) and value != MINIMUM:
+                raise ValueError(f"background: expected a number, None or {MINIMUM!r}, got {value!r}")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The item with the warped images, on the device of their originals."""
@@ -119,7 +125,8 @@ class WarpMovingd(MapTransform):
                 continue
             moving = item[key]
             grid, field = Grid.from_image(moving), field_mm.to(moving.device)
-            warped = warp_moving(moving, grid, field, fixed, mode, background)
+            outside = min(moving.min().item(), 0.0) if background == MINIMUM else background
+            warped = warp_moving(moving, grid, field, fixed, mode, outside)
             item[output_key] = on_grid(warped, fixed, like=moving)
         return item
 

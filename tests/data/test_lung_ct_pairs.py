@@ -28,6 +28,11 @@ def test_list_may_name_masks(chest, tmp_path):
     assert lung_ct_pairs(dataset_dir=str(tmp_path / "pairs.json")) == [{**chest, "name": "pair0"}]
 
 
+def test_a_pair_keeps_the_name_of_the_list(chest, tmp_path):
+    (tmp_path / "pairs.json").write_text(json.dumps([{**chest, "name": "copd01"}]))
+    assert lung_ct_pairs(dataset_dir=str(tmp_path / "pairs.json"))[0]["name"] == "copd01"
+
+
 def test_masks_without_images_and_missing_masks_are_refused(chest):
     with pytest.raises(ValueError, match="expected fixed and moving beside fixed_mask"):
         lung_ct_pairs(fixed_mask=chest["fixed_mask"])

@@ -64,3 +64,19 @@ def test_another_form_is_refused(tmp_path, content):
 def test_a_path_that_is_no_text_is_refused(tmp_path):
     with pytest.raises(TypeError, match=r"pair 0, moving: expected a file name, got 3"):
         read_pair_list(write(tmp_path, [PAIR | {"moving": 3}]))
+
+
+def test_a_name_is_kept_as_it_is_and_may_be_a_number(tmp_path):
+    read = read_pair_list(write(tmp_path, [PAIR | {"name": "case 7"}, PAIR | {"name": 8}, PAIR]))
+    assert [pair.get("name") for pair in read] == ["case 7", "8", None]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "a/"])
+def test_a_name_that_can_be_no_folder_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=r"pairs\.json, pair 0: expected a name that can be a folder"):
+        read_pair_list(write(tmp_path, [PAIR | {"name": name}]))
+
+
+def test_a_name_that_occurs_twice_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"pairs\.json: expected every name once, got a more often"):
+        read_pair_list(write(tmp_path, [PAIR | {"name": "a"}, PAIR | {"name": "a"}]))

@@ -58,6 +58,15 @@ def test_moving_image_is_read_from_its_own_grid(item):
     assert warped[0, 3, 2, 1].item() == pytest.approx(item["moving_native"][0, 26, 6, 4].item(), abs=1e-4)
 
 
+@pytest.mark.parametrize(("lowest", "outside"), [(-1000.0, -1000.0), (5.0, 0.0)])
+def test_minimum_as_background_is_that_of_the_image_or_0_where_it_has_none_below(lowest, outside, item):
+    moving = item["moving_native"]
+    item["moving_native"] = moving - moving.min() + lowest
+    item = DdfToFixedGridd()(item)
+    item["field_mm"][:, 0, 0, 0] = 500.0
+    assert WarpMovingd(background="minimum")(item)["warped"][0, 0, 0, 0].item() == outside
+
+
 def test_images_and_labels_are_warped_in_their_own_way(item):
     item["moving_label_native"] = (item["moving_native"] > 1.5) * 4.0
     warp = WarpMovingd(["moving", "moving_label"], output_keys=["a", "b"], mode=["bilinear", "nearest"])
@@ -106,6 +115,11 @@ def test_ddf_of_another_shape_than_its_grid_is_named(item):
 def test_wrong_number_of_output_keys_is_named():
     with pytest.raises(ValueError, match=r"expected 2 output_keys, got \('warped',\)"):
         WarpMovingd(["moving", "moving_label"])
+
+
+def test_unknown_word_as_background_is_named():
+    with pytest.raises(ValueError, match="background: expected a number, None or 'minimum', got 'zero'"):
+        WarpMovingd(background="zero")
 
 
 @pytest.mark.parametrize("name", ["../elsewhere", "/elsewhere"])

@@ -19,6 +19,13 @@ def test_hounsfield_units_are_clamped_and_divided_by_500():
     assert result["fixed_label"].shape == (1, 4, 4, 4)
 
 
+def test_originals_of_a_ct_keep_their_hounsfield_units():
+    item = {"fixed": ct(), "moving": ct()}
+    result = pair_input("ct", ["fixed", "moving"], (4, 4, 4))(item)
+    for key in ("fixed", "moving"):
+        assert torch.equal(result[f"{key}_native"], ct())
+
+
 def test_a_region_is_laid_on_the_others_by_its_center():
     item = {"image": MetaTensor(torch.rand(1, 35, 50, 36), affine=torch.eye(4))}
     assert pair_input("region", ["image"], (48, 64, 48))(item)["image"].shape == (1, 48, 64, 48)
