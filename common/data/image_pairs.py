@@ -1,20 +1,23 @@
 """A fixed list of image pairs to train on, and the subjects and pairs it is made from."""
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch.utils.data import Dataset
 
-from .learn2reg import learn2reg_pairs, learn2reg_subjects
+from .dataset_json import read_dataset_json
+from .learn2reg import find_dataset_json, learn2reg_pairs, learn2reg_subjects
+from .pairs import random_pairs
 from .registration_pairs import hippocampus_pairs, hippocampus_subjects
+from .splits import split_subjects
+
+TUNE_FRACTION = 0.2  # of Learn2Reg's scans to train on, held out of the training
 
 
 def is_learn2reg(dataset_dir: str) -> bool:
-    """Whether a folder is in Learn2Reg's layout: its dataset.json lists ``registration_val``."""
-    path = Path(dataset_dir).expanduser() / "dataset.json"
-    return bool(dataset_dir) and path.is_file() and "registration_val" in json.loads(path.read_text())
+    """Whether a folder is in Learn2Reg's layout: its dataset JSON lists ``registration_val``."""
+    path = find_dataset_json(dataset_dir)
+    return bool(dataset_dir) and path.is_file() and "registration_val" in read_dataset_json(path)
 
 
 def fit_images(dataset_dir: str) -> list[dict]:
@@ -24,15 +27,47 @@ def fit_images(dataset_dir: str) -> list[dict]:
         >>> len(fit_images(""))
         6
     """
-    found = learn2reg_subjects(dataset_dir) if is_learn2reg(dataset_dir) else hippocampus_subjects(dataset_dir, "fit")
-    return [{key: subject[key] for key in ("subject", "image")} for subject in found]
+    subjects = learn2reg_part if is_learn2reg(dataset_dir) else hippocampus_subjects
+    return [{key: subject[key] for key in ("subject", "image")} for subject in subjects(dataset_dir, "fit")]
 
 
 def scored_pairs(dataset_dir: str, part: str = "tune", num_pairs: int = 50) -> list[dict]:
-    """Pairs to score: of Learn2Reg's ``registration_val``, or of :func:`~.registration_pairs.hippocampus_pairs`."""
-    if is_learn2reg(dataset_dir):
+    """Pairs to score: of Learn2Reg, or of :func:`~.registration_pairs.hippocampus_pairs`.
+
+    Of Learn2Reg "val" are the pairs of ``registration_val``, others are drawn from :func:`learn2reg_part`.
+    """
+    if not is_learn2reg(dataset_dir):
+        return hippocampus_pairs(dataset_dir, part, num_pairs)
+    if part == "val":
         return learn2reg_pairs(dataset_dir)[:num_pairs]
-    return hippocampus_pairs(dataset_dir, part, num_pairs)
+    subjects = learn2reg_part(dataset_dir, part)
+    return random_pairs(subjects, min(num_pairs, len(subjects) * (len(subjects) - 1)))
+
+
+def learn2reg_part(dataset_dir: str, part: str) -> list[dict]:
+    """Subjects under ``training`` that no pair of ``registration_val`` holds, divided at random once and for all.
+
+    Args:
+        dataset_dir: folder in Learn2Reg's layout.
+        part: fit, or tune, a fifth of them and at least two.
+
+    Returns:
+        Subjects, see :func:`~.learn2reg.learn2reg_subjects`.
+
+    Raises:
+        ValueError: for another part, or fewer than four such subjects.
+    """
+    if part not in ("fit", "tune"):
+        raise ValueError(f"val_part: expected fit, tune or val with a Learn2Reg data set, got {part!r}")
+    scored = {pair[side] for pair in learn2reg_pairs(dataset_dir) for side in ("fixed", "moving")}
+    subjects = [subject for subject in learn2reg_subjects(dataset_dir) if subject["image"] not in scored]
+    num_tune = max(2, round(TUNE_FRACTION * len(subjects)))
+    if len(subjects) < num_tune + 2:
+        raise ValueError(
+            f"{find_dataset_json(dataset_dir)}: expected at least 4 images under training that no pair of "
+            f"registration_val holds, 2 to train on and 2 to tune on, got {len(subjects)}"
+        )
+    return split_subjects(subjects, {"fit": len(subjects) - num_tune, "tune": num_tune})[part]
 
 
 def chosen_pairs(num_subjects: int, num_pairs: int = 0, seed: int = 0) -> list[tuple[int, int]]:

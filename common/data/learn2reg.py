@@ -37,7 +37,7 @@ def learn2reg_pairs(dataset: str | Path, section: str = "registration_val") -> l
         ValueError: an unknown section, an entry without fixed or moving, or a number of pairs that differs
             from the one the file states.
     """
-    path = _find_json(dataset)
+    path = find_dataset_json(dataset)
     content = _read_content(path)
     entries = _section(content, section, path)
     stated = content.get("numPairedTraining", len(entries)) if section == "training_paired_images" else len(entries)
@@ -62,7 +62,7 @@ def learn2reg_subjects(dataset: str | Path, section: str = "training") -> list[d
         FileNotFoundError: the JSON or a listed file is missing.
         ValueError: an unknown section or an entry without an image.
     """
-    path = _find_json(dataset)
+    path = find_dataset_json(dataset)
     content = _read_content(path)
     listed = _listed_companions(content, path)
     subjects = []
@@ -72,7 +72,12 @@ def learn2reg_subjects(dataset: str | Path, section: str = "training") -> list[d
     return subjects
 
 
-def _find_json(dataset: str | Path) -> Path:
+def find_dataset_json(dataset: str | Path) -> Path:
+    """The dataset JSON of a folder, ``dataset.json`` or else ``<name>_dataset.json``; a file stands for itself.
+
+    Raises:
+        ValueError: where a folder holds several of the second form.
+    """
     dataset = Path(dataset).expanduser()
     if not dataset.is_dir() or (dataset / "dataset.json").is_file():
         return dataset / "dataset.json" if dataset.is_dir() else dataset

@@ -103,7 +103,8 @@ class ImageLabeler:
     Args:
         inferer: warps, consistency and Adam.
         label_stride: voxels between nodes.
-        refine: False takes a single solve as label, and all pairs for equally difficult.
+        refine: False takes a single solve as label, and all pairs for equally difficult, since Adam changed nothing:
+            the draws of the student are then not weighted either.
     """
 
     def __init__(self, inferer: RefinedInferer, label_stride: int = 2, refine: bool = True) -> None:

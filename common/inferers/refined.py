@@ -30,6 +30,7 @@ class RefinedInferer(Inferer):
         projection_channels: of the random projection of fine features.
         normalize: see :class:`~common.solvers.feature_adam.AdamSettings`.
         velocity: see :class:`~common.solvers.feature_adam.AdamSettings`.
+        zero_border: see :class:`~common.solvers.feature_adam.AdamSettings`.
         composition: "exact" as above; "released" u₀(x) + u₁(x + u₀(x)), which is φ₁ ∘ φ₀, as in the authors' code.
         seed: of the projection.
         amp: features in bfloat16; the solvers always work in float32.
@@ -51,6 +52,7 @@ class RefinedInferer(Inferer):
         projection_channels: int = 32,
         normalize: bool = False,
         velocity: bool = False,
+        zero_border: bool = True,
         composition: str = "exact",
         seed: int = 0,
         amp: bool = False,
@@ -70,6 +72,7 @@ class RefinedInferer(Inferer):
             projection_channels,
             normalize=normalize,
             velocity=velocity,
+            zero_border=zero_border,
         )
 
     def __call__(self, inputs: torch.Tensor, network: ConvexRegistration, *args: Any, **kwargs: Any) -> torch.Tensor:

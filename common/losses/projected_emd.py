@@ -15,10 +15,13 @@ def projection_directions(num_projections: int, spatial_dims: int = 2, angle_ran
     Args:
         num_projections: how many, ≥ 1.
         spatial_dims: 2 or 3.
-        angle_range: degrees covered in 2-D, 180 or 90.
+        angle_range: degrees covered in 2-D, 180 or 90; 180 in 3-D.
 
     Returns:
         (K, D) float64, tensor-axis order.
+
+    Raises:
+        ValueError: for no projection, other dimensions or another range.
 
     Example:
         >>> projection_directions(2).abs().round().tolist()
@@ -26,6 +29,8 @@ def projection_directions(num_projections: int, spatial_dims: int = 2, angle_ran
     """
     if num_projections < 1 or spatial_dims not in (2, 3):
         raise ValueError(f"expected num_projections ≥ 1 and spatial_dims 2 or 3, got {num_projections}, {spatial_dims}")
+    if angle_range != 180.0 and spatial_dims == 3:
+        raise ValueError(f"expected angle_range 180 in 3-D, where others are not defined, got {angle_range}")
     steps = torch.arange(num_projections, dtype=torch.float64)
     if spatial_dims == 3:
         height = (steps + 0.5) / num_projections
@@ -97,8 +102,8 @@ class ProjectedEMDLoss(nn.Module):
         num_projections: K; the paper uses 2 and 16.
         num_bins: bins per axis.
         spatial_dims: 2 or 3.
-        angle_range: 180, by which the distance follows the exact EMD, or the letters of the paper, 90, by which a
-            shift along one diagonal costs twice a shift along the other.
+        angle_range: 180, by which the distance follows the exact EMD, or, in 2-D only, the letters of the paper, 90,
+            by which a shift along one diagonal costs twice a shift along the other.
 
     Reference:
         Heinrich & Hansen, MIDL 2020, section 2, "Fast projected Earth Mover's distance".

@@ -1,5 +1,7 @@
 """Overlap of label maps after registration: Dice and Hausdorff distance per structure."""
 
+import math
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -51,7 +53,8 @@ def overlap_scores(
 
     Returns:
         ``dice_1``, …, ``dice``, in [0, 1], and ``hd95_mm_1``, …, ``hd95_mm``. Dice is NaN for a structure that the
-        fixed label lacks; means leave NaN out.
+        fixed label lacks; means leave NaN out. A structure that only ``label`` lacks has a Dice of 0 and no distance:
+        ``hd95_missing`` is the number of these, and a warning names them.
 
     Example:
         >>> label = torch.zeros(1, 8, 8, 8)
@@ -70,4 +73,16 @@ def overlap_scores(
         values = torch.where(values.isfinite(), values, torch.nan)
         scores |= {f"{name}_{number}": value.item() for number, value in enumerate(values, start=1)}
         scores[name] = values.nanmean().item()
-    return scores
+    missing = [number for number in range(1, num_structures + 1) if _lacks_only(scores, number)]
+    if missing:
+        warnings.warn(
+            f"hd95_mm: expected in the warped label every structure of the fixed label, found none of the structures "
+            f"{', '.join(map(str, missing))}; their distance is left out of the mean and counted in hd95_missing",
+            stacklevel=2,
+        )
+    return scores | {"hd95_missing": float(len(missing))}
+
+
+def _lacks_only(scores: dict[str, float], number: int) -> bool:
+    """Whether a structure has a Dice, so that the fixed label has it, but no distance."""
+    return math.isnan(scores[f"hd95_mm_{number}"]) and not math.isnan(scores[f"dice_{number}"])

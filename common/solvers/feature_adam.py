@@ -1,6 +1,7 @@
 """Adam on features of one pair, the last refinement of the self-training method."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -29,6 +30,8 @@ class AdamSettings:
             means the same for a random and a trained network; authors' code: no.
         velocity: whether θ is a stationary velocity, on a spline grid, composed with the smoothed field, which adds
             hardly any folds; authors' code: a displacement.
+        zero_border: whether S takes zeros outside, as in the authors' code, so that fields fade at the border; else
+            the mean of the cells there are.
     """
 
     num_iterations: int = 50
@@ -38,6 +41,7 @@ class AdamSettings:
     feature_scale: float = 5.0
     normalize: bool = False
     velocity: bool = False
+    zero_border: bool = True
 
     def __post_init__(self):
         if self.num_iterations < 0 or self.learning_rate <= 0 or self.regularization_weight < 0:
@@ -93,6 +97,7 @@ def refine_by_adam(
     if settings.num_iterations == 0:
         return ddf
     fixed, moving = _prepared(fixed, moving, settings, generator)
+    smooth = partial(box_smooth, num_times=NUM_SMOOTHINGS, zero_border=settings.zero_border)
 
     def loss(field: torch.Tensor) -> torch.Tensor:
         field = field if settings.velocity else smooth(field)
@@ -114,11 +119,6 @@ def refine_by_adam(
     found = found if settings.velocity else smooth(found)
     voxels = stride * refine_lattice(found, float(stride), offset, list(ddf.shape[2:]))
     return voxels if settings.velocity else smooth(voxels)
-
-
-def smooth(field: torch.Tensor) -> torch.Tensor:
-    """S: three box means with zeros outside."""
-    return box_smooth(field, NUM_SMOOTHINGS, zero_border=True)
 
 
 def _prepared(

@@ -28,5 +28,6 @@ def test_patches_in_space_train_125_classes(tmp_path):
 @pytest.mark.parametrize("similarity", ["ncc", "mi", "mind"])
 def test_search_takes_the_place_of_the_network(tmp_path, similarity):
     run(tmp_path, ["train.json", "evaluate.json", "search.json"], similarity=similarity)
-    scores = json.loads((tmp_path / "metrics.json").read_text())["metrics"]
-    assert 0 <= scores["accuracy_multimodal"] <= 1
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    assert 0 <= written["metrics"]["accuracy_multimodal"] <= 1
+    assert (written["settings"]["similarity"], written["settings"]["ckpt_path"]) == (similarity, None)

@@ -79,7 +79,9 @@ def test_training_validates_on_landmarks_and_leaves_weights(folders):
 
 
 def test_evaluation_gives_the_error_before_and_after_of_every_patient_of_the_fold(folders):
-    scores = json.loads((folders[1] / "metrics.json").read_text())["metrics"]
+    written = json.loads((folders[1] / "metrics.json").read_text())
+    scores = written["metrics"]
+    assert (written["settings"]["fold"], written["settings"]["contrast"]) == (1, "T1")
     assert scores["initial_tre_mm"] == pytest.approx(5.0, abs=1e-3)
     rows = list(csv.DictReader((folders[1] / "scores.csv").open()))
     assert [row["name"] for row in rows][-1] == "mean"

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -37,16 +38,63 @@ def test_images_of_different_shapes_are_an_error():
         FixedPairs(subjects)[0]
 
 
-def test_learn2reg_layout_gives_its_training_images_and_its_pairs(tmp_path):
-    names = [f"imagesTr/AbdomenCTCT_{k:04d}_0000.nii.gz" for k in range(1, 4)]
-    (tmp_path / "imagesTr").mkdir()
-    for name in names:
-        nibabel.save(nibabel.Nifti1Image(np.zeros((2, 2, 2), np.float32), np.eye(4)), tmp_path / name)
+@pytest.fixture(params=["dataset.json", "AbdomenCTCT_dataset.json"])
+def abdomen(tmp_path, request):
+    """Ten scans with labels, of which registration_val pairs the last two."""
+    return write_abdomen(tmp_path, 10, request.param)
+
+
+def write_abdomen(folder, num_scans, name="dataset.json"):
+    names = [f"AbdomenCTCT_{k:04d}_0000.nii.gz" for k in range(num_scans)]
+    for place in ("imagesTr", "labelsTr"):
+        (folder / place).mkdir()
+        for file in names:
+            nibabel.save(nibabel.Nifti1Image(np.zeros((2, 2, 2), np.float32), np.eye(4)), folder / place / file)
+    images = [f"./imagesTr/{file}" for file in names]
     content = {
-        "training": [{"image": name, "label": name} for name in names[:2]],
-        "registration_val": [{"fixed": names[2], "moving": names[0]}],
+        "training": [{"image": f"./imagesTr/{file}", "label": f"./labelsTr/{file}"} for file in names],
+        "registration_val": [{"fixed": images[-1], "moving": images[-2]}, {"fixed": images[-2], "moving": images[-1]}],
     }
-    (tmp_path / "dataset.json").write_text(json.dumps(content))
-    assert is_learn2reg(str(tmp_path))
-    assert [set(subject) for subject in fit_images(str(tmp_path))] == [{"subject", "image"}] * 2  # labels are left out
-    assert scored_pairs(str(tmp_path))[0]["fixed"].endswith("0003_0000.nii.gz")
+    (folder / name).write_text(json.dumps(content))
+    return str(folder)
+
+
+def sides(pairs):
+    return {pair[side] for pair in pairs for side in ("fixed", "moving")}
+
+
+def test_learn2reg_layout_gives_images_to_train_on_without_labels(abdomen):
+    assert is_learn2reg(abdomen)
+    assert [set(subject) for subject in fit_images(abdomen)] == [{"subject", "image"}] * 6
+
+
+def test_no_scored_scan_of_learn2reg_is_trained_on(abdomen):
+    fit = {subject["image"] for subject in fit_images(abdomen)}
+    tune, val = (sides(scored_pairs(abdomen, part)) for part in ("tune", "val"))
+    assert [Path(file).name[12:16] for file in sorted(val)] == ["0008", "0009"]
+    assert (len(fit), len(tune), len(val)) == (6, 2, 2)
+    assert len(fit | tune | val) == 10
+
+
+def test_pairs_of_either_part_of_learn2reg_have_labels(abdomen):
+    for part in ("tune", "val"):
+        pairs = scored_pairs(abdomen, part)
+        assert len(pairs) == 2
+        assert all({"fixed_label", "moving_label"} <= pair.keys() for pair in pairs)
+        assert len(scored_pairs(abdomen, part, num_pairs=1)) == 1
+
+
+def test_an_unknown_part_of_learn2reg_is_an_error(abdomen):
+    with pytest.raises(ValueError, match="val_part: expected fit, tune or val with a Learn2Reg data set, got 'test'"):
+        scored_pairs(abdomen, "test")
+
+
+def test_too_few_scans_besides_the_scored_ones_are_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"dataset\.json: expected at least 4 images under training .* got 3"):
+        fit_images(write_abdomen(tmp_path, 5))
+
+
+def test_a_folder_without_registration_val_is_not_learn2reg(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"training": []}')
+    assert not is_learn2reg(str(tmp_path))
+    assert not is_learn2reg("")

@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -74,6 +77,25 @@ def test_consistency_takes_the_mean_of_both_directions():
     network = GivenFields(torch.full((1, 3, *SHAPE), 1.0), torch.full((1, 3, *SHAPE), -0.5))
     found = RefinedInferer(1, 15, 0)(torch.zeros(1, 2, *SHAPE), network)
     assert torch.allclose(found, torch.full_like(found, 0.75))
+
+
+def test_the_border_of_adam_is_that_of_the_inferer():
+    constant, blank = torch.full((1, 3, *SHAPE), 4.0), torch.zeros(1, 2, *SHAPE)
+    corners = [
+        RefinedInferer(1, 0, 1, 0.1, velocity=True, zero_border=zero)(blank, GivenFields(constant))[0, 0, 0, 0, 0]
+        for zero in (False, True)
+    ]
+    assert corners[0] == pytest.approx(4.0, abs=1e-4)
+    assert corners[1] < 3.0
+
+
+@pytest.mark.parametrize("keys", [("train#inferer", "validate#inferer"), ("inferer",)])
+def test_the_shipped_refinements_have_the_border_of_the_solver(keys):
+    configs = Path("bundles/cyclical_self_training/configs")
+    content = json.loads((configs / ("train.json" if len(keys) == 2 else "inference.json")).read_text())
+    for key in keys:
+        section = content[key] if key in content else content[key.split("#")[0]]["inferer"]
+        assert section["zero_border"] == content["network_def"]["zero_border"] == "@zero_border"
 
 
 def test_mixed_precision_changes_little():

@@ -126,7 +126,7 @@ def test_three_dimensions_rank_shifts_by_length():
     assert loss(center, far).item() == pytest.approx(2 * loss(center, near).item(), rel=0.02)
 
 
-@pytest.mark.parametrize("arguments", [(0, 2, 180.0), (4, 4, 180.0), (4, 2, 45.0)])
+@pytest.mark.parametrize("arguments", [(0, 2, 180.0), (4, 4, 180.0), (4, 2, 45.0), (4, 3, 90.0)])
 def test_impossible_directions_are_refused(arguments):
     with pytest.raises(ValueError, match="expected"):
         projection_directions(*arguments)

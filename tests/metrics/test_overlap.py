@@ -39,6 +39,22 @@ def test_means_leave_a_missing_structure_out():
     assert scores["dice_2"] != scores["dice_2"]
 
 
+def test_a_structure_that_vanishes_is_counted_and_said():
+    label, fixed = cubes(0)
+    label[label == 2] = 0
+    with pytest.warns(UserWarning, match="none of the structures 2; their distance is left out of the mean"):
+        scores = overlap_scores(label, fixed, (1, 1, 1), 2)
+    assert (scores["dice"], scores["hd95_mm"], scores["hd95_missing"]) == (0.5, 0.0, 1.0)
+
+
+def test_nothing_is_missing_where_the_fixed_label_lacks_a_structure_or_has_all(recwarn):
+    label, fixed = cubes(0)
+    assert overlap_scores(label, fixed, (1, 1, 1), 2)["hd95_missing"] == 0
+    fixed[fixed == 2] = 0
+    assert overlap_scores(label, fixed, (1, 1, 1), 2)["hd95_missing"] == 0
+    assert not [warning for warning in recwarn if "hd95_missing" in str(warning.message)]
+
+
 def test_unexpected_label_is_refused():
     with pytest.raises(ValueError, match="expected labels from 0 to 2, got 0 to 3"):
         one_hot_label(torch.tensor([[[[0.0, 3.0]]]]), 2)

@@ -29,6 +29,20 @@ def test_no_iterations_return_the_field():
     assert refine_by_adam(field, features(2, 4), features(2, 4), 2, settings=AdamSettings(num_iterations=0)) is field
 
 
+@pytest.mark.parametrize("velocity", [False, True])
+def test_without_a_zero_border_a_constant_field_stays_constant(velocity):
+    field = torch.full((1, 3, 24, 24, 24), 4.0)
+    featureless = torch.zeros(1, 4, 12, 12, 12)
+    fields = [
+        refine_by_adam(
+            field, featureless, featureless, 2, settings=AdamSettings(3, 0.3, velocity=velocity, zero_border=zero)
+        )
+        for zero in (False, True)
+    ]
+    assert torch.allclose(fields[0], field, atol=1e-4)
+    assert fields[1][0, 0, 0, 0, 0] < 3.0
+
+
 def test_the_same_generator_gives_the_same_projection_and_field():
     fixed, moving = features(), features().roll(1, 2)
     fields = [
