@@ -65,7 +65,7 @@ def list_sets() -> str:
     lines = [
         "hippocampus   downloaded: Medical Segmentation Decathlon Task04, labeled T1 regions, CC-BY-SA 4.0",
         "limb          by hand: CT and T1 of one leg, TCIA Soft-tissue-Sarcoma, CC BY 3.0; split into two regions here",
-        "heads         by hand: skull-stripped T1, T2, FLAIR on one grid of 1 mm, in the layout of sample; the cards have"
+        "heads         by hand: skull-stripped T1, T2, FLAIR on one grid of 1 mm, in the layout of sample; cards have"
         " stroke01 (VolumeRenderingData, MIT), ms07, ms19, ms26 (open MS data, CC BY), lgg6692 (TCIA, CC BY 3.0)",
         "sample        made here: warps of the ICBM 2009a template with T1, T2, FLAIR and labels; needs nilearn",
     ]
