@@ -16,8 +16,10 @@ TUNE_FRACTION = 0.2  # of Learn2Reg's scans to train on, held out of the trainin
 
 def is_learn2reg(dataset_dir: str) -> bool:
     """Whether a folder is in Learn2Reg's layout: its dataset JSON lists ``registration_val``."""
+    if not dataset_dir:
+        return False
     path = find_dataset_json(dataset_dir)
-    return bool(dataset_dir) and path.is_file() and "registration_val" in read_dataset_json(path)
+    return path.is_file() and "registration_val" in read_dataset_json(path)
 
 
 def fit_images(dataset_dir: str) -> list[dict]:
