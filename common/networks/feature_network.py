@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..transforms.mind import mind_ssc
+from .trained_settings import keep_settings
 
 
 def normalized_block(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
@@ -57,6 +58,7 @@ class FeatureNetwork(nn.Module):
         self.second = nn.Sequential(*blocks[2:], nn.Conv3d(channels[-1], num_features, 1))
         self.fine_stride, self.stride = prod(strides[:2]), prod(strides)
         self.fine_offset, self.offset = 0.0, 0.0
+        keep_settings(self, strides=strides)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Fine and coarse features of images (B, 1, *spatial)."""

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from ..fields.integrate import integrate
 from ..fields.spline import coarsen_to_spline
+from .trained_settings import keep_settings
 
 LEAK = 0.2  # slope of every LeakyReLU, as in VoxelMorph's code
 FLOW_SD = 1e-5  # of the last convolution's weights: the field starts near zero
@@ -78,6 +79,7 @@ class VoxelMorph(nn.Module):
         self.flow = Conv[Conv.CONV, spatial_dims](full[-1], spatial_dims, 3, padding=1)
         nn.init.normal_(self.flow.weight, std=FLOW_SD)
         nn.init.zeros_(self.flow.bias)
+        keep_settings(self, num_integration_steps=num_integration_steps, control_spacing=control_spacing)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Field of fixed (channel 0) and moving (channel 1).

@@ -203,6 +203,18 @@ def test_bundle_root_is_the_bundle(bundle, place, monkeypatch):
 
 
 @each_bundle
+def test_evaluation_and_inference_build_the_same_network(bundle):
+    files = {name: [str(bundle / "configs" / file) for file in FILES[name]] for name in ("evaluate", "inference")}
+    parsers = {name: ConfigParser(ConfigParser.load_config_files(paths)) for name, paths in files.items()}
+    definition = parsers["inference"].get("network_def")
+    assert parsers["evaluate"].get("network_def") == definition
+    for text in entries(definition, "text"):
+        if text.startswith("@"):
+            evaluated, inferred = (parser.get_parsed_content(text[1:]) for parser in parsers.values())
+            assert evaluated == inferred, text
+
+
+@each_bundle
 @pytest.mark.parametrize("name", ["train.json", "inference.json"])
 def test_unrelated_working_directory_asks_for_bundle_root(bundle, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,47 @@
+"""Numbers that weights were trained with, kept among the weights."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+_PREFIX = "trained_"
+
+
+def keep_settings(network: nn.Module, **settings: int | Sequence[int]) -> None:
+    """Keep numbers that no weight shows as buffers of a network, and refuse weights that were trained with others.
+
+    The state dict gains one integer tensor per number, `trained_<name>`. Weights without them are loaded as they are.
+
+    Args:
+        network: the network.
+        settings: name of an argument of the network → its value.
+
+    Raises:
+        RuntimeError: later, by `load_state_dict`, naming the argument and both values where they differ.
+
+    Example:
+        >>> network, other = nn.Linear(1, 1), nn.Linear(1, 1)
+        >>> keep_settings(network, num_integration_steps=7)
+        >>> keep_settings(other, num_integration_steps=7)
+        >>> other.load_state_dict(network.state_dict())
+        <All keys matched successfully>
+    """
+    for name, value in settings.items():
+        network.register_buffer(_PREFIX + name, torch.tensor(value))
+    network.register_load_state_dict_pre_hook(_compare)
+
+
+def _compare(network: nn.Module, state_dict: dict, prefix: str, *rest) -> None:
+    error_messages = rest[-1]
+    for key, own in network.named_buffers(recurse=False):
+        if not key.startswith(_PREFIX):
+            continue
+        found = state_dict.setdefault(prefix + key, own)
+        if found.shape != own.shape or not torch.equal(found.to(own), own):
+            name = key.removeprefix(_PREFIX)
+            error_messages.append(
+                f"{name}: expected {found.tolist()}, with which these weights were trained, got {own.tolist()}; "
+                f"set {name} to {found.tolist()} or load other weights"
+            )
+            state_dict[prefix + key] = own
