@@ -113,11 +113,11 @@ def endpoint_error(ddf: torch.Tensor, pair: Mapping) -> dict[str, float]:
     }
 
 
-def networks(ckpt_path: str, spatial_dims: int, seed: int) -> dict[str, torch.nn.Module]:
+def networks(ckpt_path: str, spatial_dims: int, num_test_heads: int, seed: int) -> dict[str, torch.nn.Module]:
     """A network with random weights and the trained one."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        random, trained = (DisplacementClassifier(spatial_dims).eval() for _ in range(2))
+        random, trained = (DisplacementClassifier(spatial_dims, num_test_heads).eval() for _ in range(2))
     trained.load_state_dict(torch.load(ckpt_path, map_location="cpu", weights_only=True))
     return {"random weights": random, "trained": trained}
 
@@ -141,6 +141,7 @@ def evaluate_inference(
     seeds: int | tuple = (0, 1, 2),
     output_path: str = "",
     spatial_dims: int = 2,
+    num_test_heads: int = 2,
     length_mm: float = 20.0,
     contrasts: tuple = ("T1", "T2"),
     **inferer_options,
@@ -154,6 +155,7 @@ def evaluate_inference(
         seeds: of the fields.
         output_path: JSON file to write; empty for none.
         spatial_dims: 2 for axial patches and fields, 3.
+        num_test_heads: of the DisplacementClassifier; 1 for weights trained without adaptation.
         length_mm: mean length of the fields inside the brain.
         contrasts: of the fixed and of the moving image.
         inferer_options: of :class:`common.inferers.patch_displacement.PatchDisplacementInferer`.
@@ -162,7 +164,7 @@ def evaluate_inference(
         A Markdown table.
     """
     seeds = list(seeds) if isinstance(seeds, list | tuple) else [seeds]
-    models = networks(ckpt_path, spatial_dims, seed=0)
+    models = networks(ckpt_path, spatial_dims, num_test_heads, seed=0)
     inferer = PatchDisplacementInferer(spatial_dims=spatial_dims, **inferer_options)
     (head,) = select_subjects(contrast_volumes(dataset_dir, contrasts), [subject])
     runs = []

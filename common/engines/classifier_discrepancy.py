@@ -59,8 +59,7 @@ class ClassifierDiscrepancySteps:
     original: the features' Adam sees the gradients of steps 1 and 3. With discrepancy `none` only step 1 is done.
 
     Args:
-        network: G and C₁.
-        second_head: C₂, initialized differently.
+        network: G, C₁ and C₂.
         discrepancy: D.
         optimizers: keys `features`, `head`, `second_head`.
         settings: the scalars.
@@ -72,13 +71,11 @@ class ClassifierDiscrepancySteps:
     def __init__(
         self,
         network: DisplacementClassifier,
-        second_head: nn.Module,
         discrepancy: ClassifierDiscrepancy,
         optimizers: Mapping[str, torch.optim.Optimizer],
         settings: DiscrepancySettings | None = None,
     ) -> None:
         self.network = network
-        self.second_head = second_head
         self.discrepancy = discrepancy
         self.optimizers = optimizers
         self.settings = settings or DiscrepancySettings()
@@ -91,7 +88,6 @@ class ClassifierDiscrepancySteps:
             the warm-up, "minimized" (D before the last step 3).
         """
         self.network.train()
-        self.second_head.train()
         device = next(self.network.parameters()).device
         source = {key: value.to(device) for key, value in batch["source"].items()}
         losses = {"loss": self.source_step(source["image"], source["label"])}
@@ -106,7 +102,7 @@ class ClassifierDiscrepancySteps:
 
     def source_step(self, image: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Step 1: features and first head on the labeled source. Returns its cross-entropy."""
-        loss = functional.cross_entropy(self.network(image), label)
+        loss = functional.cross_entropy(self.network.head(self.network.features(image)), label)
         self._descend(loss, "features", "head")
         return loss.detach()
 
@@ -135,7 +131,7 @@ class ClassifierDiscrepancySteps:
         return distance.detach()
 
     def _heads(self) -> tuple[nn.Module, nn.Module]:
-        return self.network.head, self.second_head
+        return self.network.head, self.network.second_head
 
     def _probabilities(self, features: torch.Tensor) -> list[torch.Tensor]:
         """p₁ and p₂ of the target pairs of all processes."""

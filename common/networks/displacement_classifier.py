@@ -4,6 +4,8 @@ import torch
 from monai.networks.layers.factories import Conv, Norm
 from torch import nn
 
+from .trained_settings import keep_settings
+
 NUM_OFFSETS = 5  # displacements per axis
 NUM_FEATURES = 16
 HEAD_WIDTH = 64
@@ -46,13 +48,17 @@ def displacement_head(spatial_dims: int = 2) -> nn.Sequential:
 
 
 class DisplacementClassifier(nn.Module):
-    """Logits over the 5 × 5 displacements of the moving patch, C(G(fixed) ⊕ G(moving)).
+    """Logits over the 5 × 5 displacements of the moving patch, C(G(fixed) ⊕ G(moving)), of two heads C₁ and C₂.
 
     Class 5·i + j stands for the offset (o_i, o_j), o = (−38, −19, 0, 19, 38) voxels in tensor-axis order: the moving
     patch shows what lies at that offset from the content of the fixed one, so u = −(o_i, o_j) registers the pair.
 
     Args:
         spatial_dims: 2 for the paper's 25 classes, 3 for 125 classes.
+        num_test_heads: whose logits `forward` gives: 2, the mean of C₁ and C₂; 1, C₁ alone. The paper does not say.
+
+    Raises:
+        ValueError: for another number of heads.
 
     Example:
         >>> DisplacementClassifier()(torch.zeros(1, 2, 39, 39)).shape
@@ -63,10 +69,15 @@ class DisplacementClassifier(nn.Module):
         projected Earth Mover's discrepancies", MIDL 2020, section 2.
     """
 
-    def __init__(self, spatial_dims: int = 2) -> None:
+    def __init__(self, spatial_dims: int = 2, num_test_heads: int = 2) -> None:
         super().__init__()
+        if num_test_heads not in (1, 2):
+            raise ValueError(f"num_test_heads: expected 1 or 2, got {num_test_heads}")
+        self.num_test_heads = num_test_heads
         self.feature_extractor = patch_feature_extractor(spatial_dims)
         self.head = displacement_head(spatial_dims)
+        self.second_head = displacement_head(spatial_dims)
+        keep_settings(self, num_test_heads=num_test_heads)
 
     @torch.jit.export
     def features(self, image: torch.Tensor) -> torch.Tensor:
@@ -77,4 +88,6 @@ class DisplacementClassifier(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Classify patch pairs: (B, 2, *39) → logits (B, 5**spatial_dims)."""
-        return self.head(self.features(image))
+        features = self.features(image)
+        logits = self.head(features)
+        return logits if self.num_test_heads == 1 else (logits + self.second_head(features)) / 2

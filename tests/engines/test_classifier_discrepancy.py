@@ -5,18 +5,18 @@ import torch
 
 from common.engines.classifier_discrepancy import ClassifierDiscrepancySteps, DiscrepancySettings
 from common.losses.classifier_discrepancy import ClassifierDiscrepancy
-from common.networks.displacement_classifier import DisplacementClassifier, displacement_head
+from common.networks.displacement_classifier import DisplacementClassifier
 
 ENGINE = SimpleNamespace(state=SimpleNamespace(epoch=1))
 
 
 def steps(discrepancy="pemd16", **settings):
     torch.manual_seed(0)
-    network, second_head = DisplacementClassifier(), displacement_head()
-    parts = {"features": network.feature_extractor, "head": network.head, "second_head": second_head}
+    network = DisplacementClassifier()
+    parts = {"features": network.feature_extractor, "head": network.head, "second_head": network.second_head}
     optimizers = {name: torch.optim.SGD(part.parameters(), lr=0.05) for name, part in parts.items()}
     discrepancy = ClassifierDiscrepancy(discrepancy)
-    return ClassifierDiscrepancySteps(network, second_head, discrepancy, optimizers, DiscrepancySettings(**settings))
+    return ClassifierDiscrepancySteps(network, discrepancy, optimizers, DiscrepancySettings(**settings))
 
 
 def batch(generator, count=8):
@@ -29,7 +29,7 @@ def snapshot(method):
     parts = {
         "features": method.network.feature_extractor,
         "head": method.network.head,
-        "second_head": method.second_head,
+        "second_head": method.network.second_head,
     }
     return {name: torch.cat([p.detach().flatten() for p in part.parameters()]) for name, part in parts.items()}
 

@@ -8,7 +8,7 @@ from torch import distributed, multiprocessing
 
 from common.engines.classifier_discrepancy import ClassifierDiscrepancySteps, DiscrepancySettings
 from common.losses.classifier_discrepancy import ClassifierDiscrepancy
-from common.networks.displacement_classifier import DisplacementClassifier, displacement_head
+from common.networks.displacement_classifier import DisplacementClassifier
 
 ENGINE = SimpleNamespace(state=SimpleNamespace(epoch=1))
 
@@ -16,17 +16,15 @@ ENGINE = SimpleNamespace(state=SimpleNamespace(epoch=1))
 def trained(discrepancy, part):
     """Parameters after two steps on the samples of `part` of a fixed batch."""
     torch.manual_seed(0)
-    network, second_head = DisplacementClassifier(), displacement_head()
-    parts = {"features": network.feature_extractor, "head": network.head, "second_head": second_head}
+    network = DisplacementClassifier()
+    parts = {"features": network.feature_extractor, "head": network.head, "second_head": network.second_head}
     optimizers = {name: torch.optim.SGD(part_.parameters(), lr=0.1) for name, part_ in parts.items()}
-    method = ClassifierDiscrepancySteps(
-        network, second_head, ClassifierDiscrepancy(discrepancy), optimizers, DiscrepancySettings()
-    )
+    method = ClassifierDiscrepancySteps(network, ClassifierDiscrepancy(discrepancy), optimizers, DiscrepancySettings())
     images = torch.randn(2, 8, 2, 39, 39, generator=torch.Generator().manual_seed(1))[:, part]
     batch = {"source": {"image": images[0], "label": torch.arange(8)[part]}, "target": {"image": images[1]}}
     for _ in range(2):
         method(ENGINE, batch)
-    return torch.cat([p.detach().flatten() for p in (*network.parameters(), *second_head.parameters())])
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
 
 
 def work(rank, folder, discrepancies):

@@ -9,19 +9,17 @@ from torch.utils.data import default_collate
 from common.data.displacement_patches import PatchPairDataset, PatchSource, Sampling
 from common.engines.classifier_discrepancy import ClassifierDiscrepancySteps
 from common.losses.classifier_discrepancy import ClassifierDiscrepancy
-from common.networks.displacement_classifier import DisplacementClassifier, displacement_head
+from common.networks.displacement_classifier import DisplacementClassifier
 
 ENGINE = SimpleNamespace(state=SimpleNamespace(epoch=1))
 
 
 def steps(discrepancy):
     torch.manual_seed(0)
-    network, second_head = DisplacementClassifier(3), displacement_head(3)
-    parts = {"features": network.feature_extractor, "head": network.head, "second_head": second_head}
+    network = DisplacementClassifier(3)
+    parts = {"features": network.feature_extractor, "head": network.head, "second_head": network.second_head}
     optimizers = {name: torch.optim.Adam(part.parameters(), lr=1e-3) for name, part in parts.items()}
-    return ClassifierDiscrepancySteps(
-        network, second_head, ClassifierDiscrepancy(discrepancy, spatial_dims=3), optimizers
-    )
+    return ClassifierDiscrepancySteps(network, ClassifierDiscrepancy(discrepancy, spatial_dims=3), optimizers)
 
 
 def batches(generator, count):
@@ -33,7 +31,7 @@ def batches(generator, count):
 
 def test_two_iterations_train_every_part_with_finite_losses(generator):
     method = steps("pemd16_swd")
-    parts = [*method.network.parameters(), *method.second_head.parameters()]
+    parts = [*method.network.parameters()]
     before = [parameter.detach().clone() for parameter in parts]
     losses = [method(ENGINE, batch) for batch in batches(generator, 2)]
     assert all(value.isfinite() for loss in losses for value in loss.values())

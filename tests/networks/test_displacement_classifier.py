@@ -27,6 +27,19 @@ def test_one_pair_gives_one_logit_per_class(spatial_dims, num_classes):
     assert DisplacementClassifier(spatial_dims)(image).shape == (1, num_classes)
 
 
+def test_test_heads_are_the_first_or_the_mean_of_both():
+    network, image = DisplacementClassifier(), torch.rand(2, 2, 39, 39)
+    first, second = (head(network.features(image)) for head in (network.head, network.second_head))
+    torch.testing.assert_close(network(image), (first + second) / 2)
+    network.num_test_heads = 1
+    torch.testing.assert_close(network(image), first)
+
+
+def test_three_test_heads_are_refused():
+    with pytest.raises(ValueError, match="num_test_heads: expected 1 or 2, got 3"):
+        DisplacementClassifier(num_test_heads=3)
+
+
 def test_both_patches_go_through_the_same_weights():
     network, patch = DisplacementClassifier(), torch.rand(3, 1, 39, 39)
     features = network.features(torch.cat([patch, patch], dim=1))
@@ -43,8 +56,9 @@ def test_batch_equals_loop():
     torch.testing.assert_close(network(image), torch.cat([network(pair[None]) for pair in image]))
 
 
-def test_torchscript_equals_eager():
-    network, image = DisplacementClassifier().eval(), torch.rand(2, 2, 39, 39)
+@pytest.mark.parametrize("num_test_heads", [1, 2])
+def test_torchscript_equals_eager(num_test_heads):
+    network, image = DisplacementClassifier(num_test_heads=num_test_heads).eval(), torch.rand(2, 2, 39, 39)
     scripted = torch.jit.script(network)
     torch.testing.assert_close(scripted(image), network(image))
     torch.testing.assert_close(scripted.features(image), network.features(image))

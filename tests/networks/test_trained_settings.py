@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from common.networks.displacement_classifier import DisplacementClassifier
 from common.networks.feature_network import FeatureNetwork
 from common.networks.trained_settings import keep_settings
 from common.networks.voxelmorph import VoxelMorph
@@ -29,6 +30,12 @@ def test_voxelmorph_refuses_weights_of_other_settings(name, trained, given):
     weights = VoxelMorph(**trained).state_dict()
     with pytest.raises(RuntimeError, match=rf"{name}: expected {trained[name]}, with which these weights were trained"):
         VoxelMorph(**given).load_state_dict(weights)
+
+
+def test_a_network_of_two_voting_heads_refuses_weights_of_which_one_was_trained():
+    weights = DisplacementClassifier(num_test_heads=1).state_dict()
+    with pytest.raises(RuntimeError, match="num_test_heads: expected 1, with which these weights were trained, got 2"):
+        DisplacementClassifier().load_state_dict(weights)
 
 
 def test_feature_network_refuses_weights_of_other_strides():
