@@ -15,7 +15,7 @@ def shifts_by(tmp_path):
     """Weights with which the network gives a constant displacement, voxels of its grid along the first axis."""
 
     def write(voxels):
-        network = VoxelMorph()
+        network = VoxelMorph(num_integration_steps=5, control_spacing=4)
         *_, weight, bias = network.state_dict()
         state = network.state_dict()
         state[weight].zero_()
