@@ -31,7 +31,7 @@ def batches(generator, count):
 
 def test_two_iterations_train_every_part_with_finite_losses(generator):
     method = steps("pemd16_swd")
-    parts = [*method.network.parameters()]
+    parts = list(method.network.parameters())
     before = [parameter.detach().clone() for parameter in parts]
     losses = [method(ENGINE, batch) for batch in batches(generator, 2)]
     assert all(value.isfinite() for loss in losses for value in loss.values())
