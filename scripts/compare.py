@@ -55,12 +55,17 @@ def compare(
         num_pairs: only the first ones.
         num_threads: of torch and ITK.
         results_dir: where the file goes; empty for docs/results.
-        overwrite: start again where the file holds results of other settings.
+        overwrite: start again, whatever the file holds.
         refine: iterations on each level of the refinement of scripts/register.py, alone or after the bundle; overrides
             are then settings of it, such as --weight 0.5.
         search: passes of its discrete search, before the refinement or alone.
         **overrides: entries of the bundle's inference.json, such as --num_passes 2; they are kept with the results.
     """
+    if tool in TOOLS and (bundle or refine or search):
+        raise ValueError(
+            "tool: expected a name for the results of --bundle, --refine or --search, such as --tool refined, got"
+            f" {tool!r}, a tool of its own"
+        )
     if refine or search:
         torch.set_num_threads(num_threads)
         register = RegisterTool(bundle, ckpt_path, refine, search, **overrides)

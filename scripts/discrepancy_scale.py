@@ -1,6 +1,6 @@
 """How strongly each discrepancy of mcd_pemd pulls at the features, which tells how its weights compare.
 
-python scripts/discrepancy_scale.py data/MultiContrastBrain
+python scripts/discrepancy_scale.py data/MultiContrastBrain --val_subjects ms26,lgg6692
 """
 
 from pathlib import Path
@@ -18,6 +18,8 @@ DISCREPANCIES = ("pemd16", "pemd2", "pemd16_swd", "l1", "swd")
 def discrepancy_scale(
     dataset_dir: str = "",
     ckpt_path: str = str(BUNDLE / "models" / "model.pt"),
+    val_subjects: str | tuple = (),
+    num_test_heads: int = 2,
     num_batches: int = 8,
     batch_size: int = 64,
     temperature: float = 1.0,
@@ -28,13 +30,17 @@ def discrepancy_scale(
     Args:
         dataset_dir: folder in the multi-contrast layout; empty for the sample population.
         ckpt_path: state dict of a DisplacementClassifier.
+        val_subjects: subjects that the weights were not trained on, left out here as well; see train.json.
+        num_test_heads: 1 for weights that were trained without adaptation, whose second head is as it was drawn.
         num_batches: of unlabeled target pairs, as step 3 sees them.
         batch_size: pairs in each.
         temperature: see train.json.
         seed: of the pairs and of the projections of SWD.
     """
     parser = ConfigParser(ConfigParser.load_config_file(BUNDLE / "configs" / "train.json"))
+    held_out = [val_subjects] if isinstance(val_subjects, str) else list(val_subjects)
     parser.update({"dataset_dir": dataset_dir, "num_pairs": num_batches * batch_size, "seed": seed})
+    parser.update({"val_subjects": held_out, "num_test_heads": num_test_heads})
     network = parser.get_parsed_content("network_def")
     network.load_state_dict(torch.load(ckpt_path, map_location="cpu", weights_only=True))
     pairs = parser.get_parsed_content("train#dataset")

@@ -107,10 +107,17 @@ def register(
     jobs = _jobs(fixed, moving, output_dir, pairs, annotations)
     if num_processes > 1 and not pairs:
         raise ValueError(f"expected --pairs for {num_processes} processes of torchrun, got a single pair")
+    _check_number("num_threads", num_threads, int)
     if num_threads:
         torch.set_num_threads(num_threads)
     options = {"similarity": similarity, "regularization": regularization, "weight": weight, "num_levels": num_levels}
     options |= {"learning_rate": learning_rate, "control_spacing": control_spacing, "velocity": velocity}
+    for name in ("weight", "learning_rate"):
+        _check_number(name, options[name], float)
+    for name in ("num_levels", "control_spacing"):
+        _check_number(name, options[name], int)
+    _check_number("search_levels", search_levels, int)
+    _check_number("spacing_mm", spacing_mm, float)
     _check_step("search", search, {"search_levels": search_levels})
     _check_step("refine", refine, options)
     if not search and not refine:
@@ -150,6 +157,13 @@ def _jobs(fixed: str, moving: str, output_dir: str, pairs: str, annotations: Ann
         if not path:
             raise ValueError(f"{name}: expected a NIfTI file, or --pairs, got none")
     return [Job(str(fixed), str(moving), "", annotations).absolute(Path.cwd())]
+
+
+def _check_number(name: str, value: object, kind: type) -> None:
+    """Refuse a text, a switch, and a fraction where a whole number is meant."""
+    if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else int):
+        expected = "a number" if kind is float else "a whole number"
+        raise ValueError(f"{name}: expected {expected}, got {'no value' if value is True else repr(value)}")
 
 
 def _check_step(step: str, number: Any, options: dict[str, Any]) -> None:

@@ -13,9 +13,12 @@ import pytest
 from monai.bundle import ConfigParser
 from monai.bundle import run as bundle_run
 
+from common.registration.refinement import Refinement
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("bundles/*/docs/README.md"))]
 READMES = [path for path in PAGES if path.is_file()]
+OPEN_SCRIPTS = {"compare"}  # take further options, which are known; those of others name files
 WORKFLOW_FLAGS = {"workflow_type", "workflow_name", "properties_path"}
 RUN_FLAGS = {name for name in inspect.signature(bundle_run).parameters if name != "override"} | WORKFLOW_FLAGS
 
@@ -88,8 +91,19 @@ def script_problems(words, root):
         target = target[positional[0]]
     names = inspect.signature(target).parameters
     if any(item.kind is item.VAR_KEYWORD for item in names.values()):
-        return []
+        if path.stem not in OPEN_SCRIPTS:
+            return []
+        names = {*names, *further_flags(flags(words[1:]), root)}
     return [f"{words[0]} has no flag --{name}" for name in flags(words[1:]) if name.replace("-", "_") not in names]
+
+
+def further_flags(found, root):
+    """What compare.py takes beside its own options: entries of a bundle's inference.json, settings of a refinement."""
+    names = {*inspect.signature(Refinement).parameters, "affine"} if {"refine", "search"} & found.keys() else set()
+    if "bundle" in found:
+        config = ConfigParser.load_config_file(Path(root, found["bundle"], "configs", "inference.json"))
+        names |= set() if names else set(config)
+    return names
 
 
 def fire_target(path):
@@ -170,3 +184,18 @@ def test_planted_error_is_found(project, line, problem):
     found = [text for words in commands(f"```bash\n{line}\n```") for text in problems(words, project)]
     assert len(found) == 1
     assert problem in found[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("--tool ants_syn --num_pair 5", "--num_pair"),
+        ("--tool x --bundle bundles/wasserstein_voxelmorph --num_pases 2", "--num_pases"),
+        ("--tool x --refine 50 --wieght 0.5", "--wieght"),
+        ("--tool x --bundle bundles/wasserstein_voxelmorph --num_passes 2", None),
+        ("--tool x --search 2 --refine 50 --weight 0.5 --affine rigid", None),
+    ],
+)
+def test_options_of_the_comparison_are_known(line, problem):
+    found = script_problems(["scripts/compare.py", "data", *line.split()], ROOT)
+    assert found == ([f"scripts/compare.py has no flag {problem}"] if problem else [])

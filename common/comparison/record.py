@@ -22,7 +22,7 @@ class ComparisonRecord:
         list_name: which list of pairs, such as Task04_Hippocampus-val.
         title: of the tool in a table.
         settings: name → value of all that determines scores and seconds.
-        overwrite: start again where the file holds other settings.
+        overwrite: start again, whatever the file holds.
 
     Raises:
         ValueError: where the file was made with other settings; names them.

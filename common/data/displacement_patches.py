@@ -185,13 +185,12 @@ class PatchPairDataset(Dataset):
         self.num_pairs, self.seed, self.fresh_pairs = num_pairs, seed, fresh_pairs
         self.sampling = sampling or Sampling()
         self.epoch = 0
-        self._drawn: dict[int, tuple[torch.Tensor, int]] = {}
+        self._kept: dict[int, tuple[torch.Tensor, int]] = {}  # pairs that come again in every epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next pairs; without `fresh_pairs` all epochs are the same."""
-        if self.fresh_pairs and epoch != self.epoch:
+        if self.fresh_pairs:
             self.epoch = epoch
-            self._drawn = {}
 
     def __len__(self) -> int:
         return self.num_pairs
@@ -201,12 +200,17 @@ class PatchPairDataset(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict]:
         """Pairs of a whole batch, read together: items {"image": (2, *39), "label": class}."""
-        self._draw([index for index in indices if index not in self._drawn])
-        return [{"image": self._drawn[index][0], "label": self._drawn[index][1]} for index in indices]
+        drawn = self._draw([index for index in indices if index not in self._kept])
+        if not self.fresh_pairs:
+            self._kept.update(drawn)
+        pairs = [drawn[index] if index in drawn else self._kept[index] for index in indices]
+        return [{"image": image, "label": label} for image, label in pairs]
 
-    def _draw(self, indices: Sequence[int]) -> None:
+    def _draw(self, indices: Sequence[int]) -> dict[int, tuple[torch.Tensor, int]]:
+        """Image and label of each pair."""
         if not indices:
-            return
+            return {}
+        drawn = {}
         generators = [sample_generator(self.seed, self.epoch, index) for index in indices]
         draws = draw_pairs(self.shapes, generators, self.sampling)
         coordinates = patch_coordinates(draws, self.sampling)
@@ -216,7 +220,8 @@ class PatchPairDataset(Dataset):
             patches = [source.read(subject, coordinates[chosen, k]) for k, source in enumerate(sources)]
             images = self._blank(torch.stack(patches, dim=1))
             for place, image in zip(chosen.tolist(), images, strict=True):
-                self._drawn[indices[place]] = (image, int(draws.label[place]))
+                drawn[indices[place]] = (image, int(draws.label[place]))
+        return drawn
 
     def _blank(self, images: torch.Tensor) -> torch.Tensor:
         if self.sampling.blank:

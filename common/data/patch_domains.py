@@ -3,13 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
+from monai.data import MetaTensor
 from torch.utils.data import Dataset
 
+from ..fields.shrink import resample_smoothly
+from ..fields.world import Grid, network_grid
+from ..transforms.background import background_level, subtract_background
 from .displacement_patches import PatchPairDataset, PatchSource, Sampling
 from .multi_contrast import multi_contrast_subjects
 from .sample_population import sample_subjects
-from .volume import read_volume
+from .volume import TOLERANCE_MM, read_volume
 
+SPACING_MM = 1.0  # the offsets and patches of the paper are voxels of 1 mm
 DIRECTIONS = {
     "source_to_source": ("source", "source"),
     "target_to_target": ("target", "target"),
@@ -46,7 +52,9 @@ class Domains:
 def contrast_volumes(
     dataset_dir: str, contrasts: Sequence[str], num_sample_subjects: int = 4, seed: int = 0
 ) -> list[dict]:
-    """Subjects with their co-registered volumes in memory.
+    """Subjects with their co-registered volumes in memory, axes in RAS order, voxels of 1 mm.
+
+    Files that lie otherwise are resampled, and a background below 0, as the air of a CT, is shifted to 0.
 
     Args:
         dataset_dir: folder in the multi-contrast layout; empty for the sample population.
@@ -58,7 +66,7 @@ def contrast_volumes(
         {"subject": name, contrast: (1, X, Y, Z)} each.
 
     Raises:
-        ValueError: where the contrasts of a subject lie on different grids.
+        ValueError: where the contrasts of a subject lie on different grids; names the files.
     """
     contrasts = list(dict.fromkeys(contrasts))
     if not dataset_dir:
@@ -66,11 +74,29 @@ def contrast_volumes(
     subjects = []
     for entry in multi_contrast_subjects(dataset_dir, contrasts):
         volumes = {contrast: read_volume(entry[contrast]) for contrast in contrasts}
-        shapes = {contrast: tuple(volume.shape[1:]) for contrast, volume in volumes.items()}
-        if len(set(shapes.values())) > 1:
-            raise ValueError(f"subject {entry['subject']}: expected all contrasts on one grid, got {shapes}")
-        subjects.append({"subject": entry["subject"], **volumes})
+        _check_grids(entry, {contrast: Grid.from_image(volume) for contrast, volume in volumes.items()})
+        placed = {contrast: _placed(volume) for contrast, volume in volumes.items()}
+        subjects.append({"subject": entry["subject"], **placed})
     return subjects
+
+
+def _check_grids(entry: Mapping[str, str], grids: Mapping[str, Grid]) -> None:
+    first = next(iter(grids))
+    for contrast, grid in grids.items():
+        if not grid.coincides_with(grids[first], TOLERANCE_MM):
+            raise ValueError(
+                f"subject {entry['subject']}: expected all contrasts on one grid, got {first} in {entry[first]}"
+                f" {grids[first].spatial_shape} and {contrast} in {entry[contrast]} {grid.spatial_shape},"
+                f" affines {grids[first].affine.tolist()} and {grid.affine.tolist()}"
+            )
+
+
+def _placed(volume: MetaTensor) -> torch.Tensor:
+    """The volume in RAS order with voxels of 1 mm; untouched where it lies so and its background is not negative."""
+    own = Grid.from_image(volume)
+    target = network_grid(own, spacing=SPACING_MM)
+    values = subtract_background(volume) if background_level(volume) < 0 else volume
+    return values if own.coincides_with(target, TOLERANCE_MM) else resample_smoothly(values, own, target, 0.0)
 
 
 class SourceTargetPairs(Dataset):

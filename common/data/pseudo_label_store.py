@@ -15,7 +15,7 @@ DIFFICULTY_NAME = "difficulty.json"
 
 
 class PseudoLabelStore:
-    """Labels as half-precision arrays that are mapped into memory when read, never loaded as a whole.
+    """Labels as half-precision arrays, one file per pair; a read label is float32, the others stay on disk.
 
     ``folder/stage_03/`` holds ``run.json`` (what the labels belong to), ``pair_00000.npy`` … and ``difficulty.json``.
     Every file appears whole or not at all, so labeling that was broken off goes on where it stopped.

@@ -1,5 +1,7 @@
 """Seeded splits in which no subject stands on two sides."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 
@@ -81,13 +83,17 @@ def held_out_split(
         ``{"fit": items, "val": items}``.
 
     Raises:
-        ValueError: an unknown name, or a part without subjects.
+        ValueError: an unknown name, a text in place of a list, a share out of range, or a part without subjects.
 
     Example:
         >>> items = [{"subject": name} for name in "abc"]
         >>> held_out_split(items, ["b"])["fit"]
         [{'subject': 'a'}, {'subject': 'c'}]
     """
+    if isinstance(val_subjects, str):
+        raise ValueError(f"val_subjects: expected a list of names, such as ['{val_subjects}'], got {val_subjects!r}")
+    if not val_subjects and not 0 < val_fraction < 1:
+        raise ValueError(f"val_fraction: expected a share between 0 and 1, got {val_fraction}")
     if not val_subjects:
         return split_subjects(items, {"fit": 1.0 - val_fraction, "val": float(val_fraction)}, seed)
     val = select_subjects(items, val_subjects)
@@ -120,6 +126,25 @@ def select_subjects(items: Sequence[dict], names: Sequence[str]) -> list[dict]:
         raise ValueError(f"expected names among {', '.join(sorted(known))}; got {', '.join(unknown)}")
     wanted = set(names)
     return [item for item in items if item["subject"] in wanted]
+
+
+def describe_subjects(items: Sequence[dict]) -> str:
+    """Which subjects a part holds, short enough for the settings of a run: all names, or their number and a hash.
+
+    Args:
+        items: dictionaries with the key ``subject``; pairs of one patient have ``name``.
+
+    Returns:
+        The same text for the same subjects in the same order.
+
+    Example:
+        >>> describe_subjects([{"subject": "ms07"}, {"subject": "ms19"}])
+        'ms07, ms19'
+    """
+    names = [str(item["subject"] if "subject" in item else item["name"]) for item in items]
+    if len(names) <= 8:
+        return ", ".join(names)
+    return f"{len(names)} subjects, {hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]}"
 
 
 def _shuffled_names(items: Sequence[dict], seed: int) -> list[str]:

@@ -1,5 +1,6 @@
 """The three training steps of maximum classifier discrepancy, as Heinrich & Hansen (MIDL 2020) take them."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,22 +12,25 @@ from ..losses.classifier_discrepancy import ClassifierDiscrepancy
 from ..networks.displacement_classifier import DisplacementClassifier
 from .distributed import average_gradients, gather_batch
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class DiscrepancySettings:
     """Scalars of the three steps.
 
     Attributes:
-        temperature: factor on the logits before the softmax of the discrepancy (section 2, second modification).
-        maximize_weight: factor of the discrepancy in step 2.
-        minimize_weight: factor of the discrepancy in step 3.
+        temperature: T, factor on the logits before the softmax of the discrepancy (section 2, second modification);
+            0.1 in the paper.
+        maximize_weight: w₂, factor of the discrepancy in step 2; not in the paper.
+        minimize_weight: w₃, factor of the discrepancy in step 3; not in the paper.
         num_feature_steps: how often step 3 is done per batch.
         warmup_epochs: epochs of step 1 and of both heads on the source before the target is used.
     """
 
-    temperature: float = 0.1
-    maximize_weight: float = 1.0
-    minimize_weight: float = 1.0
+    temperature: float = 1.0
+    maximize_weight: float = 0.1
+    minimize_weight: float = 3.0
     num_feature_steps: int = 2
     warmup_epochs: int = 0
 
@@ -63,6 +67,10 @@ class ClassifierDiscrepancySteps:
         discrepancy: D.
         optimizers: keys `features`, `head`, `second_head`.
         settings: the scalars.
+        max_epochs: of the training, for a warning where the warm-up fills it; None for no warning.
+
+    Raises:
+        ValueError: where the second head is to vote though the discrepancy `none` leaves it untrained.
 
     Reference:
         Heinrich & Hansen, MIDL 2020, section 2, steps 1 to 3.
@@ -74,11 +82,23 @@ class ClassifierDiscrepancySteps:
         discrepancy: ClassifierDiscrepancy,
         optimizers: Mapping[str, torch.optim.Optimizer],
         settings: DiscrepancySettings | None = None,
+        max_epochs: int | None = None,
     ) -> None:
+        if discrepancy.name == "none" and network.num_test_heads > 1:
+            raise ValueError(
+                "num_test_heads: expected 1 with the discrepancy none, which leaves the second head untrained,"
+                f" got {network.num_test_heads}"
+            )
         self.network = network
         self.discrepancy = discrepancy
         self.optimizers = optimizers
         self.settings = settings or DiscrepancySettings()
+        if discrepancy.name != "none" and max_epochs is not None and self.settings.warmup_epochs >= max_epochs:
+            logger.warning(
+                "the warm-up of %d epochs fills all %d of the training: nothing is adapted to the target",
+                self.settings.warmup_epochs,
+                max_epochs,
+            )
 
     def __call__(self, engine, batch: Mapping[str, Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         """Do the steps on a batch {"source": {"image", "label"}, "target": {"image"}}.

@@ -59,6 +59,24 @@ def num_epochs(num_stages: int, epochs_per_stage: int) -> int:
     return num_stages * epochs_per_stage
 
 
+def draws_per_epoch(num_iterations: int, batch_size: int, epochs_per_stage: int) -> int:
+    """Samples per epoch that make a stage of so many optimizer steps.
+
+    Raises:
+        ValueError: where the steps cannot be divided among the epochs.
+
+    Example:
+        >>> draws_per_epoch(1000, batch_size=2, epochs_per_stage=10)
+        200
+    """
+    if num_iterations < 1 or num_iterations % epochs_per_stage:
+        raise ValueError(
+            f"num_iterations: expected a positive multiple of epochs_per_stage = {epochs_per_stage},"
+            f" got {num_iterations}"
+        )
+    return num_iterations // epochs_per_stage * batch_size
+
+
 def fingerprint(network: nn.Module) -> str:
     """Hash of a network's parameters and buffers."""
     digest = hashlib.sha256()

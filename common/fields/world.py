@@ -5,6 +5,7 @@ World space: millimeters, RAS axes (right, anterior, superior), as nibabel and M
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import nibabel as nib
 import numpy as np
@@ -64,6 +65,19 @@ class Grid:
     def spacing(self) -> tuple[float, float, float]:
         """Voxel size in mm, tensor-axis order."""
         return tuple(self.affine[:3, :3].norm(dim=0).tolist())
+
+    def coincides_with(self, other: "Grid", tolerance_mm: float = 0.1) -> bool:
+        """Whether another grid has the same shape and its corners at the same places, up to a distance in mm.
+
+        Example:
+            >>> grid = Grid((4, 4, 4), torch.eye(4))
+            >>> grid.coincides_with(Grid((4, 4, 4), torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0]))))
+            False
+        """
+        if self.spatial_shape != other.spatial_shape:
+            return False
+        ends = torch.tensor(list(product(*((0, size - 1) for size in self.spatial_shape))))
+        return (self.voxel_to_world(ends) - other.voxel_to_world(ends)).norm(dim=1).max().item() <= tolerance_mm
 
     def voxel_to_world(self, points_voxels: torch.Tensor) -> torch.Tensor:
         """Points (..., 3) from voxels of this grid to RAS millimeters, float64.

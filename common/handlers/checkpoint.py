@@ -78,9 +78,10 @@ class AtomicCheckpointSaver(CheckpointSaver):
     """``monai.handlers.CheckpointSaver`` whose files are complete at any moment.
 
     MONAI writes in place and removes the previous best file before writing the next. Here every file is
-    written beside its place and renamed, a metric that is not a number never counts as best, and the list of
-    best scores can be resumed: give this handler to
-    :class:`~common.handlers.resume.TrainingCheckpoint` in ``save_dict``. Arguments are MONAI's.
+    written beside its place and renamed, a metric that is not a number never counts as best, and a run that
+    ends in an error leaves no final file, which would look like that of a whole one. The list of best scores
+    can be resumed: give this handler to :class:`~common.handlers.resume.TrainingCheckpoint` in ``save_dict``.
+    Arguments are MONAI's.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -92,6 +93,10 @@ class AtomicCheckpointSaver(CheckpointSaver):
         if self._key_metric_checkpoint is not None:
             score = self._key_metric_checkpoint.score_function
             self._key_metric_checkpoint.score_function = FiniteScore(score)
+
+    def exception_raised(self, engine: Engine, e: Exception) -> None:
+        """Pass the error on; MONAI would write the final file, though the weights are those of a broken-off run."""
+        raise e
 
     def state_dict(self) -> dict[str, Any]:
         """Scores and names of the best files."""

@@ -48,7 +48,7 @@ class ProgressBar:
 
     Args:
         terms: keys of scalars in ``engine.state.output`` (a dictionary, or the list of dictionaries MONAI
-            makes of it); None takes every scalar whose key contains "loss".
+            makes of it); "all" takes every scalar, None every one whose key contains "loss".
         evaluator: engine whose metrics are shown at the end of every epoch in which it ran.
         interval: seconds between two lines outside a terminal, > 0.
         label: text in front of the bar; the default is followed by the number of the epoch.
@@ -57,7 +57,7 @@ class ProgressBar:
 
     def __init__(
         self,
-        terms: Sequence[str] | None = None,
+        terms: Sequence[str] | str | None = None,
         evaluator: Engine | None = None,
         interval: float = 10.0,
         label: str = "epoch",
@@ -69,8 +69,7 @@ class ProgressBar:
         self.label = label
         self.file = file
         self._bar: tqdm | None = None
-        self._sums: dict[str, Any] = {}
-        self._count = 0
+        self._sums: dict[str, tuple[Any, int]] = {}
         self._shown = 0.0
         self._validated = False
 
@@ -96,7 +95,7 @@ class ProgressBar:
         """Open the bar of the epoch."""
         if self._bar is not None:
             self._bar.close()
-        self._sums, self._count, self._shown = {}, 0, 0.0
+        self._sums, self._shown = {}, 0.0
         state = engine.state
         initial = state.iteration % state.epoch_length if state.epoch_length else 0
         self._bar = self._open(self._position(engine), state.epoch_length, initial)
@@ -104,8 +103,8 @@ class ProgressBar:
     def iteration_completed(self, engine: Engine) -> None:
         """Add the loss terms, move the bar."""
         for name, value in loss_terms(engine.state.output, self.terms).items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        self._count += 1
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = total + value, count + 1
         if time.monotonic() - self._shown > _TERMINAL_SECONDS:
             self._show_means()
         self._bar.update(1)
@@ -129,7 +128,7 @@ class ProgressBar:
 
     def _show_means(self) -> None:
         self._shown = time.monotonic()
-        means = {name: float(total) / self._count for name, total in self._sums.items()}
+        means = {name: float(total) / count for name, (total, count) in self._sums.items()}
         self._bar.set_postfix_str(describe(means), refresh=False)
 
     def _position(self, engine: Engine) -> str:
@@ -155,18 +154,19 @@ class ProgressBar:
         return tqdm(desc=description, total=total, initial=initial, disable=process_rank() > 0, **options)
 
 
-def loss_terms(output: Any, terms: Sequence[str] | None = None) -> dict[str, torch.Tensor | float]:
+def loss_terms(output: Any, terms: Sequence[str] | str | None = None) -> dict[str, torch.Tensor | float]:
     """Scalars to show from the output of an engine.
 
     Args:
         output: dictionary, or non-empty list of dictionaries of which the first is read.
-        terms: keys to take; None takes every scalar whose key contains "loss".
+        terms: keys to take; "all" takes every scalar, None every one whose key contains "loss".
 
     Returns:
         Key → number or detached one-element tensor; empty for any other kind of output.
 
     Raises:
         KeyError: if a named term is missing from a dictionary.
+        ValueError: for another text than "all".
 
     Example:
         >>> loss_terms([{"loss": 0.5, "image": torch.zeros(2)}])
@@ -175,8 +175,10 @@ def loss_terms(output: Any, terms: Sequence[str] | None = None) -> dict[str, tor
     first = output[0] if isinstance(output, list) and output else output
     if not isinstance(first, Mapping):
         return {}
-    if terms is None:
-        terms = [str(key) for key in first if "loss" in str(key) and _is_scalar(first[key])]
+    if isinstance(terms, str) and terms != "all":
+        raise ValueError(f"terms: expected a list of keys, 'all' or None, got {terms!r}")
+    if terms is None or terms == "all":
+        terms = [str(key) for key in first if (terms or "loss" in str(key)) and _is_scalar(first[key])]
     missing = [name for name in terms if name not in first]
     if missing:
         raise KeyError(f"expected the engine's output to hold {missing}, it holds {sorted(map(str, first))}")

@@ -43,7 +43,8 @@ class TrainingCheckpoint:
     One file, ``training.pt``, replaced atomically: every object of ``save_dict``, the trainer's iteration and
     best metric, the gradient scaler, and the global generators of every process. It is written after all
     other handlers of an epoch (validation, schedulers, early stopping) have run, whatever their order in the
-    list. The network state goes to the CPU when read, so a run may continue on another device.
+    list, and before the first epoch, for what a run does before it learns. The network state goes to the CPU
+    when read, so a run may continue on another device.
 
     Args:
         folder: where the checkpoint lives, usually the run's checkpoint folder.
@@ -100,10 +101,12 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.GET_BATCH_STARTED, self.batch_started)
 
     def started(self, engine: Engine) -> None:
-        """Load where asked to, then register the saving behind every handler attached so far."""
+        """Load where asked to, else save; then register the saving behind every handler attached so far."""
         if self.resume:
             self.load(engine)
             self.resume = False
+        elif engine.state.iteration == 0:
+            self.save(engine)
         if not engine.has_event_handler(self.save_due, Events.EPOCH_COMPLETED):
             engine.add_event_handler(Events.ITERATION_COMPLETED, self.save_due_within_epoch)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.save_due)

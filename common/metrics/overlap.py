@@ -23,15 +23,19 @@ def one_hot_label(label: torch.Tensor, num_structures: int) -> torch.Tensor:
         (num_structures + 1, X, Y, Z), float32.
 
     Raises:
-        ValueError: for a larger label.
+        ValueError: for a larger label; names its file, where it carries one.
 
     Example:
         >>> one_hot_label(torch.tensor([[[[0.0, 2.0]]]]), 2)[:, 0, 0].tolist()
         [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
     """
+    file = getattr(label, "meta", {}).get("filename_or_obj")
     label = convert_to_tensor(label, track_meta=False)
     if label.min() < 0 or label.max() > num_structures:
-        raise ValueError(f"expected labels from 0 to {num_structures}, got {label.min():g} to {label.max():g}")
+        raise ValueError(
+            f"{file or 'label'}: expected labels from 0 to {num_structures}, the number of structures to score,"
+            f" got {label.min():g} to {label.max():g}"
+        )
     return one_hot(label, num_structures + 1, dim=0)
 
 
@@ -41,7 +45,11 @@ def label_of(channels: torch.Tensor) -> torch.Tensor:
 
 
 def overlap_scores(
-    label: torch.Tensor, fixed_label: torch.Tensor, spacing: Sequence[float], num_structures: int
+    label: torch.Tensor,
+    fixed_label: torch.Tensor,
+    spacing: Sequence[float],
+    num_structures: int,
+    moving_label: torch.Tensor | None = None,
 ) -> dict[str, float]:
     """Dice and 95 % Hausdorff distance of two label maps on one grid, per structure and as means.
 
@@ -50,11 +58,12 @@ def overlap_scores(
         fixed_label: (1, X, Y, Z).
         spacing: mm, tensor-axis order.
         num_structures: labels 1 to this number are scored.
+        moving_label: (1, *any), the moving label before it was warped.
 
     Returns:
-        ``dice_1``, …, ``dice``, in [0, 1], and ``hd95_mm_1``, …, ``hd95_mm``. Dice is NaN for a structure that the
-        fixed label lacks; means leave NaN out. A structure that only ``label`` lacks has a Dice of 0 and no distance:
-        ``hd95_missing`` is the number of these, and a warning names them.
+        ``dice_1``, …, ``dice``, in [0, 1], and ``hd95_mm_1``, …, ``hd95_mm``. Both are NaN for a structure that the
+        fixed or the moving scan does not show; means leave NaN out. One that the warped label alone lacks has a Dice
+        of 0 and no distance: ``hd95_missing`` is the number of these, and a warning names them.
 
     Example:
         >>> label = torch.zeros(1, 8, 8, 8)
@@ -69,8 +78,11 @@ def overlap_scores(
         *pair, include_background=False, percentile=HAUSDORFF_PERCENTILE, spacing=list(spacing)
     )[0]
     scores = {}
+    shown = torch.ones(num_structures, dtype=torch.bool)
+    if moving_label is not None:
+        shown = torch.tensor([bool((moving_label == number).any()) for number in range(1, num_structures + 1)])
     for name, values in (("dice", dice), ("hd95_mm", hd95)):
-        values = torch.where(values.isfinite(), values, torch.nan)
+        values = torch.where(values.isfinite() & shown.to(values.device), values, torch.nan)
         scores |= {f"{name}_{number}": value.item() for number, value in enumerate(values, start=1)}
         scores[name] = values.nanmean().item()
     missing = [number for number in range(1, num_structures + 1) if _lacks_only(scores, number)]

@@ -54,7 +54,8 @@ class ScoreOnNetworkGridd(Transform):
             channels = one_hot_label(item["moving_label"], self.num_structures).to(ddf)
             label = label_of(warp(channels[None], ddf[None], padding_mode="zeros")[0])
             spacing = Grid.from_image(fixed_label).spacing
-            scores |= overlap_scores(label, fixed_label.as_tensor().to(ddf), spacing, self.num_structures)
+            pair = label, fixed_label.as_tensor().to(ddf)
+            scores |= overlap_scores(*pair, spacing, self.num_structures, item["moving_label"].as_tensor())
         item[SCORES_KEY] = {**item.get(SCORES_KEY, {}), **scores}
         return item
 
@@ -102,7 +103,8 @@ def registration_scores(
         return scores
     channels = one_hot_label(moving_label.cpu(), num_structures)
     label = label_of(warp_moving(channels, Grid.from_image(moving_label), field, grid))
-    return scores | overlap_scores(label, fixed_label.as_tensor().cpu(), grid.spacing, num_structures)
+    pair = label, fixed_label.as_tensor().cpu()
+    return scores | overlap_scores(*pair, grid.spacing, num_structures, moving_label.as_tensor())
 
 
 class MeanScore(Metric):

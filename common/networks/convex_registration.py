@@ -9,6 +9,7 @@ from ..solvers.correlation import smooth_correlation
 from ..solvers.coupled_convex import COUPLINGS, SHARPNESS, coupled_convex
 from ..solvers.lattice import refine_lattice
 from ..solvers.smoothing import box_smooth
+from .trained_settings import keep_settings
 
 
 def smooth_refine(
@@ -87,6 +88,7 @@ class ConvexRegistration(nn.Module):
         self.stride, self.offset = int(feature_extractor.stride), float(feature_extractor.offset)
         self.fine_stride = int(feature_extractor.fine_stride)
         self.fine_offset = float(feature_extractor.fine_offset)
+        keep_settings(self, feature_scale=feature_scale, zero_border=zero_border)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Field of fixed (channel 0) and moving (channel 1).

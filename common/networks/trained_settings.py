@@ -8,10 +8,20 @@ from torch import nn
 _PREFIX = "trained_"
 
 
-def keep_settings(network: nn.Module, **settings: int | Sequence[int]) -> None:
+def is_setting(name: str) -> bool:
+    """Whether an entry of a state dict is a number kept by :func:`keep_settings`, not a weight.
+
+    Example:
+        >>> is_setting("feature_extractor.trained_strides"), is_setting("feature_extractor.weight")
+        (True, False)
+    """
+    return name.rpartition(".")[2].startswith(_PREFIX)
+
+
+def keep_settings(network: nn.Module, **settings: float | Sequence[int]) -> None:
     """Keep numbers that no weight shows as buffers of a network, and refuse weights that were trained with others.
 
-    The state dict gains one integer tensor per number, `trained_<name>`. Weights without them are loaded as they are.
+    The state dict gains one tensor per number, `trained_<name>`. Weights without them are loaded as they are.
 
     Args:
         network: the network.

@@ -63,7 +63,7 @@ class Registrar:
         self.settings = {
             "bundle": str(bundle or "none"),
             "ckpt_path": str(ckpt_path),
-            "model_sha256": self.prediction.settings["model_sha256"] if self.prediction else "",
+            "weights_sha256": self.prediction.settings["weights_sha256"] if self.prediction else "",
             "bundle_options": bundle_options or {},
             "init": init,
             "affine": self.affine,

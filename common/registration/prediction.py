@@ -17,6 +17,7 @@ from ..data.dataset_json import did_you_mean
 from ..fields.world import Grid
 from ..fields.world_field import resample
 from ..handlers.override_guard import unknown_entries, values_of_another_kind
+from ..networks.trained_settings import is_setting
 from ..transforms.centered_region import ALIGNMENT_KEY
 from ..transforms.field_output import SaveRegistrationd, WarpMovingd
 from ..transforms.load import LoadVolumed
@@ -57,6 +58,23 @@ def weights_file(bundle_root: str | Path, ckpt_path: str = "") -> Path:
     return path
 
 
+def weights_sha256(path: str | Path) -> str:
+    """Hash of the numbers in a file of weights; not of the settings that they know they were trained with.
+
+    Args:
+        path: state dict, a file that ``torch.load`` reads with ``weights_only``.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name, value in torch.load(path, weights_only=True, map_location="cpu").items():
+        if not is_setting(name):
+            digest.update(name.encode())
+            digest.update(value.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 class Prediction:
     """Registers pairs as a bundle's ``inference.json`` does, but for reading and writing.
 
@@ -78,6 +96,7 @@ class Prediction:
         parser = ConfigParser(ConfigParser.load_config_file(config_file))
         parser.update({"bundle_root": str(bundle_root), "device": torch.device(device), **overrides})
         _check(parser, config_file)
+        parser.update({"output_dir": ""})  # nothing is written, so no folder of a run is made
         self.device = torch.device(device)
         self.network = parser.get_parsed_content("network_def").eval()
         _load_weights(self.network, path, Path(bundle_root).resolve().name)
@@ -89,7 +108,7 @@ class Prediction:
         self.inferer_seconds = 0.0
         self.settings = {
             "bundle": Path(bundle_root).resolve().name,
-            "model_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "weights_sha256": weights_sha256(path),
             "overrides": overrides,
         }
 

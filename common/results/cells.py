@@ -149,16 +149,33 @@ def read_table(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"expected the declaration of a table at {path}, found none")
-    table = json.loads(path.read_text())
+    table = _read_json(path)
     missing = [name for name in _REQUIRED if not table.get(name)]
     unknown = [name for name in table if name not in (*_REQUIRED, *_OPTIONAL)]
     if missing or unknown:
         raise ValueError(f"expected {path} to hold {list(_REQUIRED)}, got missing {missing}, unknown {unknown}")
     if table["headline"] not in table["metrics"]:
         raise ValueError(f"expected headline in {path} to be one of its metrics, got {table['headline']!r}")
+    _check_entries(path, {stage: table.get(stage, {}) for stage in _STAGES}, ("config_files", "overrides"))
+    _check_entries(path, table["rows"], ("title", "stages", "further_config_files", "overrides"))
+    _check_entries(path, table["datasets"], ("title", "overrides"))
     for stage, files in _STAGES.items():
         table[stage] = {"config_files": files, "overrides": {}} | table.get(stage, {})
     return table
+
+
+def _check_entries(path: Path, entries: Mapping[str, Mapping[str, Any]], known: Sequence[str]) -> None:
+    for name, entry in entries.items():
+        unknown = [key for key in entry if key not in known and not key.startswith("_desc_")]
+        if unknown:
+            raise ValueError(f"expected {name!r} in {path} to hold only {list(known)}, got {unknown}")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"expected JSON in {path}, got: {error}") from error
 
 
 def all_cells(table: Mapping[str, Any], config_folder: str | Path) -> list[Cell]:
@@ -196,11 +213,14 @@ def read_result(path: str | Path, cell: Cell) -> dict[str, Any] | None:
 
     Returns:
         Content of the file, or None where there is none or where it was made with other settings or configs.
+
+    Raises:
+        ValueError: naming the file, where it is no JSON.
     """
     path = Path(path)
     if not path.is_file():
         return None
-    result = json.loads(path.read_text())
+    result = _read_json(path)
     made_with = {"settings": result.get("settings"), "config_hash": result.get("config_hash")}
     expected = {"settings": json.loads(json.dumps(cell.settings)), "config_hash": cell.config_hash}
     return result if made_with == expected else None

@@ -69,7 +69,7 @@ def contour_grid(label: MetaTensor, padded: Grid, margin_mm: int, spatial_shape:
     Args:
         label: (1, X, Y, Z), 0 is background.
         padded: from :func:`padded_grid`.
-        margin_mm: left around the label.
+        margin_mm: left around the label, a whole number.
         spatial_shape: voxels along the edges of the box.
 
     Returns:
@@ -78,10 +78,14 @@ def contour_grid(label: MetaTensor, padded: Grid, margin_mm: int, spatial_shape:
     Raises:
         ValueError: where the label is empty; names its file.
     """
-    inside = resample(label, Grid.from_image(label), padded, mode="nearest")[0].nonzero()
+    inside = label.as_tensor()[0].nonzero()
     if not len(inside):
         raise ValueError(f"{label.meta.get('filename_or_obj', 'label')}: expected a label to crop to, got none")
-    first, last = inside.amin(0) - margin_mm, inside.amax(0) + margin_mm
+    faces = torch.stack([inside.amin(0) - 0.5, inside.amax(0) + 0.5])
+    corners = torch.cartesian_prod(*faces.T)  # of the box of labeled voxels in their own grid
+    corners = padded.world_to_voxel(Grid.from_image(label).voxel_to_world(corners))
+    first = (corners.amin(0) + 0.5).round().long() - margin_mm
+    last = (corners.amax(0) - 0.5).round().long().maximum(first + margin_mm) + margin_mm
     affine = padded.affine.clone()
     affine[:3, 3] = padded.voxel_to_world(first)
     size = (last - first + 1).tolist()
@@ -113,8 +117,8 @@ class ToCenteredRegiond(MapTransform):
         alignment: "center" or "world".
 
     Raises:
-        ValueError: for a constant image, one larger than the pad or outside the box, a label not shaped as its image,
-            each with the name of the file; for another alignment.
+        ValueError: for a constant image, one larger than the pad or outside the box, a label not shaped as its image
+            or lacking where it is cropped to, each with the name of the file; for another alignment or margin.
 
     Example:
         >>> item = {"image": MetaTensor(torch.rand(1, 35, 50, 36), affine=torch.eye(4))}
@@ -133,6 +137,8 @@ class ToCenteredRegiond(MapTransform):
         alignment: str = "center",
     ):
         super().__init__(keys)
+        if not isinstance(contour_margin_mm, int) or contour_margin_mm < -1:
+            raise ValueError(f"contour_margin_mm: expected −1 or a whole number from 0 on, got {contour_margin_mm!r}")
         if alignment not in ALIGNMENTS:
             raise ValueError(f"alignment: expected one of {', '.join(ALIGNMENTS)}, got {alignment!r}")
         self.alignment = alignment
@@ -163,7 +169,11 @@ class ToCenteredRegiond(MapTransform):
         if self.contour_margin_mm < 0:
             return region_grid(padded, self.box_mm, self.spatial_shape)
         if label is None:
-            raise ValueError(f"expected {_label_key(key)!r} for contour_margin_mm = {self.contour_margin_mm}, got none")
+            name = item[key].meta.get("filename_or_obj", key)
+            raise ValueError(
+                f"{name}: expected a label under {_label_key(key)!r} for contour_margin_mm = {self.contour_margin_mm},"
+                " got none"
+            )
         return contour_grid(label, padded, self.contour_margin_mm, self.spatial_shape)
 
     def _intensities(self, native: MetaTensor, grid: Grid) -> torch.Tensor:

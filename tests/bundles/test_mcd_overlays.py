@@ -23,6 +23,10 @@ def test_patches_in_space_train_125_classes(tmp_path):
     run(tmp_path, ["train.json", "patches_3d.json"], sample_max_epochs=1, sample_warmup_epochs=0)
     weights = torch.load(tmp_path / "model.pt", weights_only=True)
     assert weights["head.6.bias"].shape == (125,)
+    files = ["train.json", "evaluate.json", "patches_3d.json"]
+    run(tmp_path / "scores", files, ckpt_path=str(tmp_path / "model.pt"))
+    written = json.loads((tmp_path / "scores" / "metrics.json").read_text())
+    assert 0 <= written["metrics"]["accuracy_multimodal"] <= 1
 
 
 @pytest.mark.parametrize("similarity", ["ncc", "mi", "mind"])
@@ -31,3 +35,8 @@ def test_search_takes_the_place_of_the_network(tmp_path, similarity):
     written = json.loads((tmp_path / "metrics.json").read_text())
     assert 0 <= written["metrics"]["accuracy_multimodal"] <= 1
     assert (written["settings"]["similarity"], written["settings"]["ckpt_path"]) == (similarity, None)
+
+
+def test_the_scale_of_the_search_is_that_of_the_patches(tmp_path):
+    run(tmp_path, ["train.json", "evaluate.json", "search.json", "patches_3d.json"], similarity="ncc")
+    assert len(json.loads((tmp_path / "metrics.json").read_text())["metrics"]["confusion_multimodal"]) == 125

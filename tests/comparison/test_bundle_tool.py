@@ -45,7 +45,7 @@ def test_overrides_act_and_are_kept(blob_pair, shifts_by):
     assert tool(blob_pair)[0].mean().item() == pytest.approx(30 + 3 * 24 / 16, abs=1e-4)
     assert tool.settings["bundle"] == "wasserstein_voxelmorph"
     assert tool.settings["overrides"] == {"num_passes": 3, **SMALL}
-    assert len(tool.settings["model_sha256"]) == 64
+    assert len(tool.settings["weights_sha256"]) == 64
 
 
 def test_misspelt_override_is_refused():

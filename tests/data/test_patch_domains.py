@@ -13,10 +13,11 @@ def subjects(generator, count=2):
     return [{"subject": str(i), "T1": pair[0], "T2": pair[1]} for i, pair in enumerate(volumes)]
 
 
-def write_head(folder, shapes):
+def write_head(folder, shapes, affines=None):
     for contrast, shape in shapes.items():
         image = np.random.default_rng(0).random(shape, dtype=np.float32)
-        nib.save(nib.Nifti1Image(image, np.eye(4)), folder / f"{contrast}.nii.gz")
+        affine = np.diag((affines or {}).get(contrast, (1, 1, 1, 1)))
+        nib.save(nib.Nifti1Image(image, affine), folder / f"{contrast}.nii.gz")
     entry = {"subject": "a", **{contrast: f"{contrast}.nii.gz" for contrast in shapes}}
     (folder / "dataset.json").write_text(json.dumps({"subjects": [entry]}))
 
@@ -67,6 +68,38 @@ def test_contrasts_on_different_grids_are_refused(tmp_path):
     write_head(tmp_path, {"T1": (4, 5, 6), "T2": (4, 5, 7)})
     with pytest.raises(ValueError, match=r"subject a: expected all contrasts on one grid, got .*\(4, 5, 7\)"):
         contrast_volumes(str(tmp_path), ["T1", "T2"])
+
+
+def test_contrasts_of_one_shape_on_different_grids_are_refused(tmp_path):
+    write_head(tmp_path, {"T1": (4, 5, 6), "T2": (4, 5, 6)}, {"T2": (-1, 1, 1, 1)})
+    with pytest.raises(ValueError, match=r"subject a: expected all contrasts on one grid, got T1 in .*T1\.nii\.gz"):
+        contrast_volumes(str(tmp_path), ["T1", "T2"])
+
+
+def test_a_head_of_1_mm_in_ras_order_is_untouched(tmp_path):
+    write_head(tmp_path, {"T1": (4, 5, 6)})
+    expected = nib.load(tmp_path / "T1.nii.gz").get_fdata(dtype=np.float32)
+    assert np.array_equal(contrast_volumes(str(tmp_path), ["T1"])[0]["T1"][0], expected)
+
+
+def test_another_order_of_the_axes_becomes_ras(tmp_path):
+    write_head(tmp_path, {"T1": (4, 5, 6)}, {"T1": (-1, 1, 1, 1)})
+    expected = nib.load(tmp_path / "T1.nii.gz").get_fdata(dtype=np.float32)[::-1]
+    assert np.allclose(contrast_volumes(str(tmp_path), ["T1"])[0]["T1"][0], expected, atol=1e-5)
+
+
+def test_other_voxels_become_1_mm(tmp_path):
+    write_head(tmp_path, {"T1": (4, 5, 6)}, {"T1": (2, 2, 3, 1)})
+    assert contrast_volumes(str(tmp_path), ["T1"])[0]["T1"].shape == (1, 8, 10, 18)
+
+
+def test_air_below_zero_becomes_the_background(tmp_path):
+    image = np.full((6, 6, 6), -1000, dtype=np.float32)
+    image[2:4, 2:4, 2:4] = 50
+    nib.save(nib.Nifti1Image(image, np.eye(4)), tmp_path / "CT.nii.gz")
+    entry = {"subject": "a", "CT": "CT.nii.gz"}
+    (tmp_path / "dataset.json").write_text(json.dumps({"subjects": [entry]}))
+    assert contrast_volumes(str(tmp_path), ["CT"])[0]["CT"].unique().tolist() == [0, 1050]
 
 
 def test_a_subject_without_t2_is_named(tmp_path):

@@ -88,6 +88,17 @@ def test_named_subjects_are_held_out_and_all_others_fit():
     assert [item["subject"] for item in split["fit"]] == ["b"]
 
 
+def test_a_text_in_place_of_a_list_of_names_is_refused():
+    with pytest.raises(ValueError, match=r"val_subjects: expected a list of names, such as \['a'\], got 'a'"):
+        held_out_split(ITEMS, "a")
+
+
+@pytest.mark.parametrize("share", [0.0, 1, 1.0, -0.5])
+def test_a_share_out_of_range_is_refused(share):
+    with pytest.raises(ValueError, match="val_fraction: expected a share between 0 and 1, got"):
+        held_out_split(ITEMS, val_fraction=share)
+
+
 def test_holding_out_all_subjects_is_refused():
     with pytest.raises(ValueError, match="leave a subject to train on"):
         held_out_split([{"subject": "a"}], ["a"])

@@ -12,7 +12,7 @@ ENGINE = SimpleNamespace(state=SimpleNamespace(epoch=1))
 
 def steps(discrepancy="pemd16", **settings):
     torch.manual_seed(0)
-    network = DisplacementClassifier()
+    network = DisplacementClassifier(num_test_heads=1 if discrepancy == "none" else 2)
     parts = {"features": network.feature_extractor, "head": network.head, "second_head": network.second_head}
     optimizers = {name: torch.optim.SGD(part.parameters(), lr=0.05) for name, part in parts.items()}
     discrepancy = ClassifierDiscrepancy(discrepancy)
@@ -66,7 +66,8 @@ def test_source_only_leaves_the_second_head_alone(generator):
 
 
 def test_the_heads_step_drives_the_heads_apart_and_the_features_step_together(generator):
-    method, data = steps(maximize_weight=50.0), batch(generator)
+    method = steps(temperature=0.1, maximize_weight=50.0, minimize_weight=1.0)
+    data = batch(generator)
     image, label, target = data["source"]["image"], data["source"]["label"], data["target"]["image"]
     apart, agreement = zip(*[method.heads_step(image, label, target) for _ in range(10)], strict=True)
     assert apart[-1] > 1.2 * apart[0]
@@ -99,3 +100,16 @@ def test_the_warm_up_trains_the_heads_without_the_target(generator):
 def test_impossible_settings_are_refused():
     with pytest.raises(ValueError, match="temperature > 0"):
         DiscrepancySettings(temperature=0.0)
+
+
+def test_an_untrained_second_head_may_not_vote():
+    network = DisplacementClassifier(num_test_heads=2)
+    with pytest.raises(ValueError, match="num_test_heads: expected 1 with the discrepancy none"):
+        ClassifierDiscrepancySteps(network, ClassifierDiscrepancy("none"), {})
+
+
+@pytest.mark.parametrize(("max_epochs", "warns"), [(2, True), (3, False)])
+def test_a_warm_up_that_fills_the_training_is_named(max_epochs, warns, caplog):
+    settings = DiscrepancySettings(warmup_epochs=2)
+    ClassifierDiscrepancySteps(DisplacementClassifier(), ClassifierDiscrepancy("l1"), {}, settings, max_epochs)
+    assert ("the warm-up of 2 epochs fills all 2 of the training" in caplog.text) == warns

@@ -6,20 +6,21 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from common.engines.classifier_discrepancy import ClassifierDiscrepancySteps, DiscrepancySettings
+from common.engines.classifier_discrepancy import ClassifierDiscrepancySteps
 from common.losses.classifier_discrepancy import ClassifierDiscrepancy
 from common.networks.displacement_classifier import DisplacementClassifier
 
 ENGINE = SimpleNamespace(state=SimpleNamespace(epoch=1))
+DISCREPANCIES = ["none", "l1", "swd", "pemd16_swd"]  # SWD sorts over the whole batch, so it needs all processes' pairs
 
 
 def trained(discrepancy, part):
     """Parameters after two steps on the samples of `part` of a fixed batch."""
     torch.manual_seed(0)
-    network = DisplacementClassifier()
+    network = DisplacementClassifier(num_test_heads=1 if discrepancy == "none" else 2)
     parts = {"features": network.feature_extractor, "head": network.head, "second_head": network.second_head}
     optimizers = {name: torch.optim.SGD(part_.parameters(), lr=0.1) for name, part_ in parts.items()}
-    method = ClassifierDiscrepancySteps(network, ClassifierDiscrepancy(discrepancy), optimizers, DiscrepancySettings())
+    method = ClassifierDiscrepancySteps(network, ClassifierDiscrepancy(discrepancy), optimizers)
     images = torch.randn(2, 8, 2, 39, 39, generator=torch.Generator().manual_seed(1))[:, part]
     batch = {"source": {"image": images[0], "label": torch.arange(8)[part]}, "target": {"image": images[1]}}
     for _ in range(2):
@@ -39,11 +40,11 @@ def work(rank, folder, discrepancies):
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("distributed")
-    multiprocessing.spawn(work, args=(str(folder), ["none", "l1", "pemd16_swd"]), nprocs=2)
+    multiprocessing.spawn(work, args=(str(folder), DISCREPANCIES), nprocs=2)
     return torch.load(folder / "results.pt", weights_only=True)
 
 
-@pytest.mark.parametrize("discrepancy", ["none", "l1", "pemd16_swd"])
+@pytest.mark.parametrize("discrepancy", DISCREPANCIES)
 def test_two_processes_equal_one(discrepancy, two_processes):
     one = trained(discrepancy, slice(None))
     difference = (two_processes[discrepancy] - one).norm() / one.norm()

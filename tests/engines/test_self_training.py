@@ -15,6 +15,7 @@ from common.engines.self_training import (
     SelfTrainingStages,
     SelfTrainingStep,
     difficulty_weights,
+    draws_per_epoch,
     fingerprint,
     initialize_anew,
 )
@@ -129,9 +130,9 @@ def test_labeling_that_was_broken_off_goes_on_where_it_stopped(tmp_path):
             raise KeyboardInterrupt
         return labeler(network, item, generator)
 
-    run(tmp_path, 1, first_labeler=counting)
+    run(tmp_path / "parts", 1, first_labeler=counting)
     whole = run(tmp_path / "whole", 1)
-    result = run(tmp_path, 1, first_labeler=counting)
+    result = run(tmp_path / "parts", 1, first_labeler=counting, resume=True)
     assert labeled == [0, 1, 1, 2, 3]
     assert result.losses == whole.losses
 
@@ -212,3 +213,10 @@ def test_initializing_anew_leaves_the_global_generator_alone():
     initialize_anew(network, seed=5)
     assert torch.equal(torch.get_rng_state(), state)
     assert fingerprint(network) != before
+
+
+def test_steps_that_epochs_cannot_share_are_refused():
+    with pytest.raises(
+        ValueError, match="num_iterations: expected a positive multiple of epochs_per_stage = 10, got 15"
+    ):
+        draws_per_epoch(15, batch_size=2, epochs_per_stage=10)

@@ -89,6 +89,20 @@ def test_final_file_has_its_name(tmp_path):
     assert os.listdir(tmp_path) == ["model.pt"]
 
 
+def test_a_run_that_ends_in_an_error_leaves_no_final_file(tmp_path):
+    def fail_in_step(engine, batch):
+        raise RuntimeError("stopped")
+
+    saver = AtomicCheckpointSaver(
+        str(tmp_path), {"model": torch.nn.Linear(1, 1)}, save_final=True, final_filename="model.pt"
+    )
+    engine = Engine(fail_in_step)
+    saver.attach(engine)
+    with pytest.raises(RuntimeError, match="stopped"):
+        engine.run([0])
+    assert os.listdir(tmp_path) == []
+
+
 def test_unknown_metric_is_named():
     with pytest.raises(KeyError, match="expected a metric named 'dice'"):
         MetricScore("dice")(Engine(lambda engine, batch: None))

@@ -59,6 +59,25 @@ def test_named_terms_are_shown():
     assert "extra=0.5" in show(io.StringIO(), terms=["extra"])
 
 
+def test_all_scalars_are_shown():
+    text = show(io.StringIO(), terms="all")
+    assert "loss=10.5, extra=0.5" in text
+    assert "image" not in text
+
+
+def test_the_mean_of_a_term_is_over_the_iterations_that_have_it():
+    file = io.StringIO()
+    late = Engine(lambda engine, batch: {"loss": 1.0} | ({"adapted": 3.0} if batch > 1 else {}))
+    ProgressBar(file=file, terms="all").attach(late)
+    late.run(range(4), max_epochs=1)
+    assert "loss=1, adapted=3" in file.getvalue()
+
+
+def test_another_text_in_place_of_terms_is_refused():
+    with pytest.raises(ValueError, match="terms: expected a list of keys, 'all' or None, got 'every'"):
+        loss_terms({"loss": 1.0}, "every")
+
+
 def test_resumed_epoch_starts_where_it_was_left():
     text = show(io.StringIO(), max_epochs=1, start=12, validate_every=1)
     # mean of 13 … 20

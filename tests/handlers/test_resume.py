@@ -87,7 +87,7 @@ def run_interrupted(folder, stop_at, **arguments):
 @pytest.mark.parametrize("num_workers", [0, 1])
 @pytest.mark.parametrize(
     ("stop_at", "iteration_interval", "continued_at"),
-    [(8, 0, 6), (9, 1, 8), (8, 2, 6), (6, 2, 4), (7, 1, 6)],
+    [(8, 0, 6), (9, 1, 8), (8, 2, 6), (6, 2, 4), (7, 1, 6), (2, 0, 0)],
 )
 def test_stopped_and_resumed_training_equals_uninterrupted_training(
     tmp_path, stop_at, iteration_interval, continued_at, num_workers

@@ -1,5 +1,8 @@
+import math
+
 import pytest
 import torch
+from monai.data import MetaTensor
 
 from common.metrics.overlap import label_of, one_hot_label, overlap_scores
 
@@ -56,5 +59,23 @@ def test_nothing_is_missing_where_the_fixed_label_lacks_a_structure_or_has_all(r
 
 
 def test_unexpected_label_is_refused():
-    with pytest.raises(ValueError, match="expected labels from 0 to 2, got 0 to 3"):
+    with pytest.raises(ValueError, match="expected labels from 0 to 2, the number of structures to score, got 0 to 3"):
         one_hot_label(torch.tensor([[[[0.0, 3.0]]]]), 2)
+
+
+def test_a_refused_label_names_its_file():
+    label = MetaTensor(torch.full((1, 2, 2, 2), 13.0), meta={"filename_or_obj": "organs.nii.gz"})
+    with pytest.raises(ValueError, match=r"organs\.nii\.gz: expected labels from 0 to 2"):
+        one_hot_label(label, 2)
+
+
+def test_a_structure_that_the_moving_scan_does_not_show_is_left_out(recwarn):
+    moving = torch.zeros(1, 8, 8, 8)
+    moving[0, 2:4, 2:6, 2:6] = 1
+    fixed = moving.clone()
+    fixed[0, 6] = 2
+    scores = overlap_scores(moving, fixed, (1.0, 1.0, 1.0), 2, moving)
+    assert (scores["dice"], scores["hd95_mm"], scores["hd95_missing"]) == (1.0, 0.0, 0.0)
+    assert math.isnan(scores["dice_2"])
+    assert not [warning for warning in recwarn if "hd95_mm" in str(warning.message)]
+    assert overlap_scores(moving, fixed, (1.0, 1.0, 1.0), 2, fixed)["hd95_missing"] == 1.0

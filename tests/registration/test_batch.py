@@ -134,7 +134,7 @@ def test_other_weights_under_the_same_name_are_other_settings(tmp_path):
         weights["flow.bias"] *= factor
         torch.save(weights, tmp_path / "model.pt")
         found.append(Registrar("wasserstein_voxelmorph", device="cpu", ckpt_path=tmp_path / "model.pt").settings)
-    assert [key for key in found[0] if found[0][key] != found[1][key]] == ["model_sha256"]
+    assert [key for key in found[0] if found[0][key] != found[1][key]] == ["weights_sha256"]
 
 
 @pytest.mark.parametrize("link", [False, True])

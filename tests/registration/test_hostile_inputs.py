@@ -164,6 +164,10 @@ def test_a_full_disk_leaves_no_partial_file(tmp_path):
         (["--refine", "3", "--similarity", "nmi"], "similarity: expected one of mind, mse, "),
         (["--refine"], "refine: expected a whole number, such as --refine 50, got no value"),
         (["--search", "--affine"], "search: expected a whole number, such as --search 2, got no value"),
+        (["--refine", "3", "--weight", "abc"], "weight: expected a number, got 'abc'"),
+        (["--refine", "3", "--weight"], "weight: expected a number, got no value"),
+        (["--refine", "3", "--num_levels", "1.5"], "num_levels: expected a whole number, got 1.5"),
+        (["--affine", "--num_threads", "x"], "num_threads: expected a whole number, got 'x'"),
         (["--refine", "many"], "refine: expected a whole number, such as --refine 50, got 'many'"),
         (
             ["--search", "1", "--weight", "1", "--novelocity"],

@@ -98,3 +98,10 @@ def test_unknown_tool_and_overrides_without_a_bundle_are_refused(compare, decath
     with pytest.raises(ValueError, match="with --bundle, got num_passes without"):
         compare.compare(str(decathlon), num_passes=2, results_dir=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [{"tool": "ants_syn", "refine": 1}, {"bundle": "bundles/mcd_pemd"}, {"search": 1}])
+def test_results_of_one_tool_are_not_kept_under_the_name_of_another(compare, decathlon, tmp_path, options):
+    with pytest.raises(ValueError, match="tool: expected a name for the results of --bundle, --refine or --search"):
+        compare.compare(str(decathlon), results_dir=str(tmp_path / "results"), **options)
+    assert not (tmp_path / "results").exists()

@@ -164,5 +164,23 @@ def test_constant_image_is_refused():
 
 
 def test_contour_crop_without_a_label_is_refused():
-    with pytest.raises(ValueError, match="expected 'label' for contour_margin_mm = 3, got none"):
+    with pytest.raises(
+        ValueError, match=r"some\.nii\.gz: expected a label under 'label' for contour_margin_mm = 3, got none"
+    ):
         ToCenteredRegiond("image", contour_margin_mm=3)({"image": volume(35, 50, 36)})
+
+
+@pytest.mark.parametrize("margin", [2.4, -5])
+def test_a_margin_out_of_range_is_refused(margin):
+    with pytest.raises(ValueError, match="contour_margin_mm: expected −1 or a whole number from 0 on"):
+        ToCenteredRegiond("image", contour_margin_mm=margin)
+
+
+def test_a_label_thinner_than_a_millimeter_is_found():
+    affine = torch.diag(torch.tensor([0.4, 1.0, 1.0, 1.0]))
+    label = MetaTensor(torch.zeros(1, 60, 30, 30), affine=affine)
+    label[0, 31, 10:20, 5:25] = 1
+    grid = contour_grid(label, padded_grid(label, 64), 1, (3, 12, 22))
+    middle = grid.voxel_to_world(torch.tensor([1.0, 5.5, 10.5]))
+    assert grid.spatial_shape == (3, 12, 22)
+    assert (middle - torch.tensor([31 * 0.4, 14.5, 14.5])).abs().max() <= 0.5
