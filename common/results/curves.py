@@ -19,7 +19,10 @@ def read_convergence(output_dir: Path) -> list[dict[str, Any]]:
 def draw_convergence(
     table: Mapping[str, Any], results: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], path: Path
 ) -> Path:
-    """One panel per score in ``table["curves"]``, one color per row, one line per seed.
+    """One panel per data set and score in ``table["curves"]``, one color per row, one line per seed.
+
+    The axis of a score is logarithmic where its values are positive and differ by more than a factor of 20. Left out
+    are data sets without a finished training, and trainings of a single validation.
 
     Args:
         table: declaration, see :func:`~common.results.cells.read_table`; "curves" maps a score of the validations to
@@ -31,30 +34,38 @@ def draw_convergence(
         ``path``.
     """
     pyplot, _ = optional_import("matplotlib.pyplot")
+    runs = {key: _runs(found) for key, found in results.items()}
+    datasets = [name for name in table["datasets"] if any(runs.get((name, row)) for row in table["rows"])]
+    size = len(datasets), len(table["curves"])
     with pyplot.rc_context({"svg.hashsalt": "convergence", "font.size": 8}):
-        figure, panels = pyplot.subplots(1, len(table["curves"]), figsize=(3.6 * len(table["curves"]), 2.6))
-        for panel, (score, label) in zip(_ensure_list(panels), table["curves"].items(), strict=True):
-            for number, row in enumerate(table["rows"]):
-                _draw_row(panel, f"C{number}", table["rows"][row].get("title", row), score, _runs(results, row))
-            panel.set(xlabel="epoch", ylabel=label)
-            panel.legend(frameon=False)
+        figure, panels = pyplot.subplots(*size, figsize=(3.6 * size[1], 2.6 * size[0]), squeeze=False)
+        for line, dataset in zip(panels, datasets, strict=True):
+            own = {row: runs.get((dataset, row), []) for row in table["rows"]}
+            for panel, (score, label) in zip(line, table["curves"].items(), strict=True):
+                _draw_panel(panel, table, own, score)
+                panel.set(xlabel="epoch", ylabel=label)
+                panel.set_title(table["datasets"][dataset].get("title", dataset), fontsize=8)
         figure.tight_layout()
         write_atomically(path, lambda stream: figure.savefig(stream, format="svg", metadata={"Date": None}))
         pyplot.close(figure)
     return path
 
 
-def _runs(results: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], row: str) -> list[list[dict]]:
-    found = [result for (_, name), runs in results.items() if name == row for result in runs]
-    return [result["convergence"] for result in found if result.get("convergence")]
+def _runs(results: Sequence[Mapping[str, Any]]) -> list[list[dict]]:
+    return [result["convergence"] for result in results if len(result.get("convergence") or []) > 1]
 
 
-def _draw_row(panel, color: str, title: str, score: str, runs: list[list[dict]]) -> None:
-    for number, run in enumerate(runs):
-        rows = [point for point in run if point.get(score) is not None]
-        values = ([point["epoch"] for point in rows], [point[score] for point in rows])
-        panel.plot(*values, color=color, linewidth=1, label=None if number else title)
-
-
-def _ensure_list(panels) -> list:
-    return list(panels) if hasattr(panels, "__len__") else [panels]
+def _draw_panel(panel, table: Mapping[str, Any], runs: Mapping[str, list[list[dict]]], score: str) -> None:
+    """All rows of a data set; a color belongs to its row, whether or not the rows before it were run."""
+    drawn = []
+    for color, (row, own) in enumerate(runs.items()):
+        for number, run in enumerate(own):
+            points = [point for point in run if point.get(score) is not None]
+            values = [point[score] for point in points]
+            title = None if number else table["rows"][row].get("title", row)
+            panel.plot([point["epoch"] for point in points], values, color=f"C{color}", linewidth=1, label=title)
+            drawn += values
+    if drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
+        panel.set_yscale("log")
+    if any(runs.values()):
+        panel.legend(frameon=False)
