@@ -23,6 +23,7 @@ from common.inferers.keypoint_passes import KeypointPasses
 from common.metrics.forward_backward import forward_backward_error_mm
 from common.metrics.keypoint_scores import ScoreKeypointsd
 from common.networks.keypoint_registration import KeypointRegistration
+from common.registration.prediction import weights_sha256
 from common.solvers import belief_propagation
 from common.transforms.keypoint_image import CloudsToImaged, PredToDisplacementsd
 
@@ -79,8 +80,8 @@ def score(
     pairs = keypoint_pairs(dataset_dir, ["copd"], True, fold, part="val")
     network = network_of(weights, unary_scale, num_candidates)
     rows = [register(network, pair, prealign, num_passes) for pair in pairs]
-    settings = {"weights": Path(weights).name, "unary_scale": unary_scale, "num_candidates": num_candidates}
-    settings |= {"prealign": prealign, "num_passes": num_passes, "fold": fold}
+    settings = {"weights": weights_sha256(weights) if weights else "", "unary_scale": unary_scale}
+    settings |= {"num_candidates": num_candidates, "prealign": prealign, "num_passes": num_passes, "fold": fold}
     save(name if fold < 0 else f"{name}-fold{fold}", settings, rows)
 
 
@@ -105,7 +106,8 @@ def sweep(
         mean = [sum(values) / len(values) for values in (errors, landmark_errors)]
         rows.append({"name": f"{scale:g}", "forward_backward_mm": mean[0], "tre_mm": mean[1], "per_case": errors})
         print(rows[-1], flush=True)
-    save(name, {"weights": Path(weights).name, "num_candidates": num_candidates}, rows)
+    settings = {"weights": weights_sha256(weights) if weights else "", "num_candidates": num_candidates}
+    save(name, settings, rows)
 
 
 def cdist_minimum(costs, source, target, coupling, with_index):

@@ -9,8 +9,8 @@ The fixed image is one contrast of a subject, the moving image another contrast 
 already in the result file are kept, so a stopped call continues.
 """
 
-import hashlib
 import json
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +27,7 @@ from common.handlers.scores_csv import scores_table
 from common.inferers.instance_search import InstanceSearchInferer, shrunk
 from common.metrics.alignment_scores import ScoreAlignmentd
 from common.networks.voxelmorph_diff import VoxelMorphDiff
+from common.registration.prediction import weights_sha256
 from common.transforms.brain_grid import ToSubjectGridd
 from common.transforms.load import LoadVolumed
 
@@ -84,9 +85,10 @@ def known_warps(
     path = (Path(results_dir) if results_dir else RESULTS) / f"known_warps-{name or method}.json"
     settings = {"contrasts": list(contrasts), "warp_mm": warp_mm, "spacing_mm": spacing_mm, "seed": seed, "part": part}
     settings |= {"spatial_shape": list(spatial_shape), "method": method, "search": search if ckpt_path else {}}
+    settings |= {"num_warps": num_warps}
     settings |= {"shrink": shrink} if shrink > 1 else {}
     if ckpt_path not in ("", "none"):
-        settings["model_sha256"] = hashlib.sha256(Path(ckpt_path).read_bytes()).hexdigest()
+        settings["weights_sha256"] = weights_sha256(ckpt_path)
     rows = _finished(path, settings)
     for number in range(len(pairs)):
         item = pairs[number]
@@ -143,8 +145,9 @@ def _on_coarser_grid(register: Callable, factor: int) -> Callable[[torch.Tensor]
 
 
 def _means(rows: list[dict]) -> dict[str, float]:
-    keys = [key for key, value in rows[0].items() if isinstance(value, float)]
-    return {key: sum(row[key] for row in rows if key in row) / len(rows) for key in keys}
+    """Mean of every number over the rows that have it."""
+    keys = dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, float))
+    return {key: statistics.fmean(row[key] for row in rows if key in row) for key in keys}
 
 
 if __name__ == "__main__":

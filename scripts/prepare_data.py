@@ -49,7 +49,8 @@ LEARN2REG_HELP = """{task}: {content}.
 2. Download the archive of {task} with the browser.
 3. python scripts/prepare_data.py learn2reg --task {task} --archive ARCHIVE.zip --output_dir data/{task}
 The folder then holds one dataset JSON (dataset.json or {task}_dataset.json), imagesTr, and labelsTr, masksTr,
-keypointsTr where the set has them; give it to a bundle as --dataset_dir."""
+keypointsTr where the set has them. As --dataset_dir, cyclical_self_training takes such sets of images and labels,
+cyclical_self_training_points those with keypoints; mine_voxelmorph takes the OASIS of Neurite in place of this one."""
 
 
 class PrepareError(RuntimeError):

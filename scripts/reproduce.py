@@ -134,7 +134,10 @@ def run_cell(root: Path, table: Mapping[str, Any], cell: Cell, dataset_dir: str)
         raise StageError(f"expected the evaluation to write {metrics_file}, it did not")
     convergence = read_convergence(output)
     scores = json.loads(metrics_file.read_text())["metrics"]
-    scores |= {"end_epoch": convergence[-1]["epoch"]} if convergence else {}
+    if "train" not in cell.settings:
+        scores["end_epoch"] = 0
+    elif convergence:
+        scores["end_epoch"] = convergence[-1]["epoch"]
     missing = [name for name in table["metrics"] if name not in scores]
     if missing:
         raise StageError(f"expected the scores {missing}, the evaluation wrote {sorted(scores)}")

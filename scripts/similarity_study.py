@@ -106,7 +106,11 @@ def run(
     torch.set_num_threads(1)
     folder = Path(results_dir) if results_dir else DOCS / "results"
     path = folder / f"pairwise-{part}-{similarity}-alpha{alpha:g}.json"
-    rows = json.loads(path.read_text())["pairs"] if path.is_file() else []
+    settings = {"similarity": similarity, "alpha": alpha, "num_steps": num_steps, "part": part}
+    found = json.loads(path.read_text()) if path.is_file() else {"settings": settings, "pairs": []}
+    if found["settings"] != settings:
+        raise ValueError(f"{path}: expected results of {settings}, got {found['settings']}; remove it to start again")
+    rows = found["pairs"]
     pairs, score = hippocampus_pairs(dataset_dir, part, num_pairs), ScoreAlignmentd(min_voxels=1)
     for number in range(len(rows), len(pairs)):
         item = pairs[number]
@@ -115,7 +119,6 @@ def run(
         seconds = time.process_time() - started
         scores = {k: v for k, v in score({**item, "pred": ddf[0]})["scores"].items() if v == v}
         rows.append({"name": item["name"], **scores, "processor_seconds": seconds})
-        settings = {"similarity": similarity, "alpha": alpha, "num_steps": num_steps, "part": part}
         write_json(path, {"settings": settings, "mean": means(rows), "pairs": rows})
     return json.dumps(means(rows))
 

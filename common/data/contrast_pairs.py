@@ -1,6 +1,6 @@
 """Pairs of contrasts, within a subject or between subjects, with or without a known warp."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,9 @@ class ContrastPairs(Dataset):
         moving_contrast: key of the moving image.
         pairing: inter, intra or atlas.
         num_pairs: items per epoch.
-        warp_mm: mean length of the known warp in the head; 0 for none.
+        warp_mm: mean length of the known warp of an intra-subject pair in the head; 0 for none.
         augment: flip the images of a pair half of the time and warp both alike before the known warp, by three
-            voxels on average, so that few subjects become many.
+            voxels on average, so that few subjects become many; not with an atlas, which stays as it is.
         spacing_mm: edge of a voxel.
         seed: of the draw.
 
@@ -75,10 +75,11 @@ class ContrastPairs(Dataset):
         self.data, self.pairing, self.num_pairs, self.seed, self.epoch = subjects, pairing, num_pairs, seed, 0
         self.contrasts = {"fixed": fixed_contrast, "moving": moving_contrast}
         # Both are made on one coarser grid: fast, with an inverse good enough where nobody asks for the truth.
+        warp_mm = warp_mm if pairing == "intra" else 0.0
         step_mm = min(4 * spacing_mm, 4 * warp_mm) if warp_mm else 4 * spacing_mm
         self.warp_size = WarpSize(warp_mm, 3 * warp_mm, 4 * warp_mm, step_mm) if warp_mm else None
         self.augmentation = WarpSize(3 * spacing_mm, 12 * spacing_mm, 12 * spacing_mm, step_mm)
-        self.augment, self.spacing_mm = augment, spacing_mm
+        self.augment, self.spacing_mm = augment and pairing != "atlas", spacing_mm
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose pairs come next."""
@@ -223,6 +224,7 @@ def scored_pairs(
     num_pairs: int = 20,
     warp_mm: float = 4.0,
     spacing_mm: float = 1.0,
+    atlas: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """The fixed pairs of a validation or evaluation.
 
@@ -230,18 +232,29 @@ def scored_pairs(
         subjects: of one part, on one grid, see :class:`ContrastPairs`.
         dataset_dir: folder of the data set; its ``val_pairs.json`` lists inter-subject pairs, else they are drawn.
         contrasts: of the fixed and of the moving image.
-        pairing: intra gives :class:`KnownWarpPairs`; atlas, all subjects onto the first; inter, listed or drawn pairs.
+        pairing: intra gives :class:`KnownWarpPairs`; atlas, all subjects onto one; inter, listed or drawn pairs.
         num_pairs: at most so many.
         warp_mm: of known warps, 0 for 4 mm.
         spacing_mm: edge of a voxel.
+        atlas: subject that the others are brought onto, see :func:`atlas_of`; None for the first of the part.
 
     Returns:
         A data set.
+
+    Raises:
+        ValueError: where the part has too few subjects for the pairing.
     """
+    if pairing == "atlas" and atlas is not None:
+        others = [subject for subject in subjects if subject.get("subject") != atlas.get("subject")]
+        subjects = [atlas, *others]
     count = len(subjects)
+    if pairing != "intra" and count < 2:
+        names = ", ".join(str(subject.get("subject", number)) for number, subject in enumerate(subjects))
+        raise ValueError(f"pairing {pairing}: expected at least two subjects in the part to be scored, got {names}")
     if pairing == "intra":
+        chosen = [subjects[number] for number in range(min(count, num_pairs))]
         num_warps = max(1, num_pairs // count)
-        return KnownWarpPairs(subjects, *contrasts, num_warps, warp_mm or WarpSize().mean_mm, spacing_mm)
+        return KnownWarpPairs(chosen, *contrasts, num_warps, warp_mm or WarpSize().mean_mm, spacing_mm)
     if pairing == "atlas":
         numbers = [(0, number) for number in range(1, count)]
     else:
@@ -253,6 +266,26 @@ def scored_pairs(
         ]
         numbers = [(place[fixed], place[moving]) for fixed, moving in named]
     return SubjectPairs(subjects, numbers[:num_pairs], *contrasts)
+
+
+def atlas_of(
+    subjects: Sequence[Mapping[str, Any]], transform: Callable[[Mapping], Mapping], pairing: str
+) -> Mapping[str, Any] | None:
+    """The subject that a training with atlas pairs has for its atlas, prepared to be scored against; else None.
+
+    Args:
+        subjects: of the training, files.
+        transform: of the bundle's images.
+        pairing: see :func:`scored_pairs`.
+
+    Returns:
+        The first subject.
+
+    Example:
+        >>> atlas_of([{"subject": "a"}, {"subject": "b"}], dict, "atlas"), atlas_of([], dict, "inter")
+        ({'subject': 'a'}, None)
+    """
+    return transform(subjects[0]) if pairing == "atlas" else None
 
 
 def _listed(dataset_dir: str, known: Mapping[str, int]) -> list[tuple[str, str]]:

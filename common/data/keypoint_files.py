@@ -3,6 +3,7 @@
 import zipfile
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import torch
 
@@ -96,6 +97,25 @@ def unit_mm(grid: Grid) -> torch.Tensor:
     """Millimeters of one unit of :func:`voxels_to_units`, (3,)."""
     half = (torch.tensor(grid.spatial_shape, dtype=torch.float64) - 1) / 2
     return (half * torch.tensor(grid.spacing)).float()
+
+
+def cloud_axes(grid: Grid) -> tuple[list[int], list[float]]:
+    """Which voxel axis runs along each axis of the clouds (superior, posterior, left), and whether it is reversed.
+
+    Args:
+        grid: of an image whose axes lie in any order; oblique ones are taken for the closest.
+
+    Returns:
+        Number of the voxel axis, and 1 or −1, for each of the three.
+
+    Example:
+        >>> cloud_axes(Grid((5, 5, 5), torch.eye(4)))  # RAS
+        ([2, 1, 0], [1.0, -1.0, -1.0])
+    """
+    orientation = nib.io_orientation(grid.affine.numpy())
+    place = {int(world): (axis, float(sign)) for axis, (world, sign) in enumerate(orientation)}
+    wanted = [(2, 1.0), (1, -1.0), (0, -1.0)]
+    return [place[world][0] for world, _ in wanted], [place[world][1] * sign for world, sign in wanted]
 
 
 def check_clouds(pair: dict[str, torch.Tensor], name: str, min_points: int = 2) -> None:

@@ -1,12 +1,20 @@
 """Pairs of keypoint clouds for training and evaluation: archives, a Learn2Reg set, or the sample population."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ..fields.world import Grid
-from .keypoint_files import check_clouds, read_keypoint_archive, read_keypoint_table, unit_mm, voxels_to_units
+from .keypoint_files import (
+    check_clouds,
+    cloud_axes,
+    read_keypoint_archive,
+    read_keypoint_table,
+    unit_mm,
+    voxels_to_units,
+)
 from .learn2reg import learn2reg_pairs
 from .sample_keypoints import sample_keypoint_pair
 from .volume import read_volume
@@ -22,6 +30,7 @@ def keypoint_pairs(
     num_folds: int = 5,
     part: str = "all",
     num_sample_points: int = 1200,
+    held_out: Sequence[str] = (),
 ) -> list[dict]:
     """Pairs of clouds, sorted by name.
 
@@ -34,6 +43,8 @@ def keypoint_pairs(
         num_folds: consecutive pairs, in the order of their names, form a fold; paper: 5 of ten cases.
         part: with a fold, "fit" for the pairs outside it and "val" for those inside; "all" for both.
         num_sample_points: fixed keypoints of a sample pair; moving ones are twice as many.
+        held_out: names to leave out, such as those of a fold that was cut from other prefixes; takes the place of the
+            fold.
 
     Returns:
         ``name``, ``fixed_points`` (N, 3), ``moving_points`` (M, 3), ``mm_per_unit`` (3,), and landmarks (L, 3).
@@ -49,12 +60,24 @@ def keypoint_pairs(
     pairs = _read_pairs(dataset_dir, num_sample_points, tuple(prefixes))
     if with_landmarks:
         pairs = [pair for pair in pairs if "fixed_landmarks" in pair]
-    if fold >= 0:
+    if held_out:
+        pairs = [pair for pair in pairs if pair["name"] not in set(held_out)]
+    elif fold >= 0:
         pairs = _of_fold(pairs, fold, num_folds, part)
     if not pairs:
         wanted = f"names that begin with {', '.join(prefixes)}" if prefixes else "keypoint archives"
         raise ValueError(f"{dataset_dir or 'sample population'}: expected {wanted}, got none")
     return pairs
+
+
+def names_of_fold(pairs: Sequence[Mapping[str, Any]], fold: int) -> list[str]:
+    """Names of pairs that are scored as a fold, to be held out of the training; none without folds.
+
+    Example:
+        >>> names_of_fold([{"name": "copd_01"}], 0), names_of_fold([{"name": "copd_01"}], -1)
+        (['copd_01'], [])
+    """
+    return [pair["name"] for pair in pairs] if fold >= 0 else []
 
 
 def _read_pairs(dataset_dir: str, num_sample_points: int, prefixes: tuple[str, ...]) -> list[dict]:
@@ -73,7 +96,9 @@ def _read_pairs(dataset_dir: str, num_sample_points: int, prefixes: tuple[str, .
     if archives:
         chosen = [path for path in archives if path.name.startswith(prefixes) or not prefixes]
         return [{"name": path.stem, **read_keypoint_archive(path)} for path in chosen]
-    return [_read_learn2reg(pair) for pair in learn2reg_pairs(folder, "training_paired_images")]
+    files = learn2reg_pairs(folder, "training_paired_images")
+    chosen = [pair for pair in files if Path(pair["fixed"]).name.startswith(prefixes) or not prefixes]
+    return [_read_learn2reg(pair) for pair in chosen]
 
 
 def _read_learn2reg(files: dict[str, str]) -> dict:
@@ -84,13 +109,16 @@ def _read_learn2reg(files: dict[str, str]) -> dict:
     grids = {side: Grid.from_image(read_volume(files[side])) for side in ("fixed", "moving")}
     if grids["fixed"].spatial_shape != grids["moving"].spatial_shape:
         raise ValueError(f"{name}: expected two images of one grid, got {[g.spatial_shape for g in grids.values()]}")
-    pair = {"name": name, "mm_per_unit": unit_mm(grids["fixed"])}
+    axes, signs = cloud_axes(grids["fixed"])
+    if (axes, signs) != cloud_axes(grids["moving"]):
+        raise ValueError(f"{name}: expected two images with axes in one order, got {files['fixed']}, {files['moving']}")
+    pair = {"name": name, "mm_per_unit": unit_mm(grids["fixed"])[axes]}
     for side, grid in grids.items():
         for word in ("points", "landmarks"):
             if f"{side}_{word}" in files:
                 table = read_keypoint_table(files[f"{side}_{word}"])
                 columns = table[:, :3] if side == "fixed" else table[:, -3:]
-                pair[f"{side}_{word}"] = voxels_to_units(columns, grid)
+                pair[f"{side}_{word}"] = voxels_to_units(columns, grid)[:, axes] * torch.tensor(signs)
     for side in grids:
         pair[f"{side}_points"] = pair[f"{side}_points"].unique(dim=0)
     check_clouds(pair, name)
@@ -100,8 +128,10 @@ def _read_learn2reg(files: dict[str, str]) -> dict:
 def _of_fold(pairs: list[dict], fold: int, num_folds: int, part: str) -> list[dict]:
     if part not in ("all", "fit", "val") or fold >= num_folds:
         raise ValueError(f"expected part all, fit or val and a fold below {num_folds}, got {part!r} and {fold}")
-    size = -(-len(pairs) // num_folds)
-    inside = pairs[fold * size : (fold + 1) * size]
+    if len(pairs) < num_folds:
+        raise ValueError(f"num_folds: expected at most {len(pairs)}, the number of pairs to score, got {num_folds}")
+    first, last = (number * len(pairs) // num_folds for number in (fold, fold + 1))
+    inside = pairs[first:last]
     names = {pair["name"] for pair in inside}
     return {"all": pairs, "val": inside, "fit": [pair for pair in pairs if pair["name"] not in names]}[part]
 

@@ -41,6 +41,6 @@ def lung_ct_pairs(
     if not (fixed or moving or dataset_dir):
         sample = write_sample_chest(Path(output_dir) / "sample")
         fixed, moving = sample["fixed"], sample["moving"]
-    if dataset_dir and not fixed:
+    if dataset_dir and not (fixed or moving):
         return named_pairs(dataset_dir, tuple(masks))
     return [{**pair, **given} for pair in inference_pairs(fixed, moving, dataset_dir, output_dir)]

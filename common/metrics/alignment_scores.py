@@ -66,8 +66,8 @@ def renumbered(label: torch.Tensor, structures: Sequence[int]) -> torch.Tensor:
         >>> renumbered(torch.tensor([0, 7, 40]), [7, 41]).tolist()
         [0.0, 1.0, 0.0]
     """
-    table = torch.zeros(int(max(int(label.max()), *structures, 0)) + 1)
-    table[list(structures)] = torch.arange(1, len(structures) + 1, dtype=table.dtype)
+    table = torch.zeros(int(max(int(label.max()), *structures, 0)) + 1, device=label.device)
+    table[list(structures)] = torch.arange(1, len(structures) + 1, dtype=table.dtype, device=label.device)
     return table[torch.as_tensor(label).long()]
 
 

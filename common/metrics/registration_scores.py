@@ -107,6 +107,16 @@ def registration_scores(
     return scores | overlap_scores(*pair, grid.spacing, num_structures, moving_label.as_tensor())
 
 
+def smaller_is_better(new: float, best: float) -> bool:
+    """For ``metric_cmp_fn`` of an evaluator whose key metric is an error or a loss.
+
+    Example:
+        >>> smaller_is_better(0.1, 0.2)
+        True
+    """
+    return new < best
+
+
 class MeanScore(Metric):
     """Mean of one score over all pairs; pairs where it is NaN are left out.
 

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from ..fields.integrate import integrate
 from ..fields.resize import resize
+from .trained_settings import keep_settings
 from .voxelmorph import FLOW_SD, LEAK, conv_block
 
 LOG_VARIANCE_SD = 1e-10  # of the weights of its convolution, and the bias below: the untrained network is almost sure
@@ -40,6 +41,7 @@ class VoxelMorphDiff(nn.Module):
         if num_integration_steps < 1:
             raise ValueError(f"num_integration_steps: expected at least 1, got {num_integration_steps}")
         self.num_integration_steps = num_integration_steps
+        keep_settings(self, num_integration_steps=num_integration_steps)
         self.encoder = nn.ModuleList(conv_block(c, d, 2) for c, d in pairwise([2, 16, 32, 32, 32]))
         self.decoder = nn.ModuleList(conv_block(c, 32) for c in (32, 64, 64))
         self.final = nn.Sequential(conv_block(48, 32), conv_block(32, 16))

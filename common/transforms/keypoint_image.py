@@ -8,6 +8,7 @@ from monai.transforms import Transform
 
 from ..data.keypoint_files import check_clouds
 from ..data.keypoint_pairs import align_by_moments
+from .network_grid import NATIVE_SUFFIX
 
 NUM_CHANNELS = 8
 
@@ -52,7 +53,8 @@ class CloudsToImaged(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The item with ``image`` and ``aligned_points``."""
         item = dict(data)
-        check_clouds(item, str(item.get("name", "pair")), self.min_points)
+        file = getattr(item.get(f"fixed{NATIVE_SUFFIX}"), "meta", {}).get("filename_or_obj")
+        check_clouds(item, str(item.get("name") or file or "pair"), self.min_points)
         fixed, moving = item["fixed_points"], item["moving_points"]
         item["aligned_points"] = align_by_moments(fixed, fixed, moving) if self.prealign else fixed
         item["image"] = cloud_image(item["aligned_points"], moving)

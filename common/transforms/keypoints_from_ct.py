@@ -41,6 +41,9 @@ class KeypointsFromCtd(Transform):
         self, spacing_mm: float = 1.5, fixed_window: int = 9, moving_window: int = 7, max_points: int = 4096
     ) -> None:
         super().__init__()
+        for name, window in (("fixed_window", fixed_window), ("moving_window", moving_window)):
+            if window < 1 or window % 2 == 0:
+                raise ValueError(f"{name}: expected an odd number of voxels, got {window}")
         self.spacing_mm, self.max_points = spacing_mm, max_points
         self.windows = {"fixed": fixed_window, "moving": moving_window}
 

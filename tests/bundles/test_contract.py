@@ -144,6 +144,13 @@ def initialize_and_run(workflow):
 
 
 @each_bundle
+def test_every_process_takes_its_own_gpu_before_the_first_exchange(bundle):
+    steps = json.loads((bundle / "configs" / "multi_gpu_train.json").read_text())["initialize"]
+    assert steps[0] == "$torch.cuda.set_device(@device) if torch.cuda.is_available() else None"
+    assert "init_process_group" in steps[1]
+
+
+@each_bundle
 def test_expected_files_are_there(bundle):
     assert [name for name in EXPECTED_FILES if not (bundle / name).is_file()] == []
 

@@ -7,7 +7,7 @@ import torch
 from monai.data import MetaTensor
 from torch.nn import functional
 
-from common.data.contrast_pairs import ContrastPairs, KnownWarpPairs, scored_pairs
+from common.data.contrast_pairs import ContrastPairs, KnownWarpPairs, atlas_of, scored_pairs
 from common.fields.warp import warp
 
 SHAPE = (32, 32, 32)
@@ -108,3 +108,33 @@ def test_unknown_pairing_is_refused(subjects):
 def test_one_subject_makes_no_inter_pair(subjects):
     with pytest.raises(ValueError, match="expected enough subjects for pairing 'inter'"):
         ContrastPairs(subjects[:1], pairing="inter")
+
+
+def test_an_atlas_stays_as_it_is_though_pairs_are_augmented(subjects):
+    pairs = ContrastPairs(subjects, "T1", "T1", "atlas", warp_mm=4.0, augment=True, spacing_mm=2.0)
+    for index in range(4):
+        image = pairs[index]["image"]
+        assert torch.equal(image[:1], torch.as_tensor(subjects[0]["T1"]))
+        assert any(torch.equal(image[1:], torch.as_tensor(subject["T1"])) for subject in subjects[1:])
+
+
+def test_a_known_warp_is_for_pairs_within_a_subject(subjects):
+    plain, warped = (ContrastPairs(subjects, "T1", "T1", "inter", warp_mm=w, spacing_mm=2.0) for w in (0.0, 4.0))
+    assert torch.equal(plain[0]["image"], warped[0]["image"])
+
+
+def test_the_atlas_of_the_training_is_scored_against(subjects):
+    atlas = atlas_of([{**subjects[0], "subject": "atlas"}, subjects[1]], dict, "atlas")
+    pairs = scored_pairs(subjects[1:], contrasts=("T1", "T1"), pairing="atlas", atlas=atlas)
+    assert len(pairs) == len(subjects) - 1
+    assert all(torch.equal(torch.as_tensor(item["fixed"]), torch.as_tensor(subjects[0]["T1"])) for item in pairs)
+
+
+@pytest.mark.parametrize("pairing", ["inter", "atlas"])
+def test_a_part_with_a_single_subject_is_refused(subjects, pairing):
+    with pytest.raises(ValueError, match=f"pairing {pairing}: expected at least two subjects in the part to be scored"):
+        scored_pairs(subjects[:1], contrasts=("T1", "T1"), pairing=pairing)
+
+
+def test_no_more_known_warps_are_scored_than_asked_for(subjects):
+    assert len(scored_pairs(subjects, contrasts=("T1", "FLAIR"), pairing="intra", num_pairs=1, spacing_mm=2.0)) == 1

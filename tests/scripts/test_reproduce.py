@@ -20,7 +20,7 @@ checkpoint = os.path.join(folder, "training.pt")
 if settings.get("crash"):
     sys.exit("ValueError: expected a discrepancy, got 'pmd16'")
 if settings["config_file"][-1].endswith("evaluate.json"):
-    steps = json.load(open(checkpoint))
+    steps = json.load(open(checkpoint)) if os.path.exists(checkpoint) else []
     scores = {{"accuracy": settings["base"] + settings["seed"] / 100, "steps": len(steps)}}
     json.dump({{"metrics": scores}}, open(os.path.join(folder, "metrics.json"), "w"))
     sys.exit()
@@ -108,6 +108,12 @@ def test_every_cell_leaves_one_result(script, bundle):
     found = results(bundle)
     assert sorted(found) == [f"sample-{row}-seed{seed}" for row in ("none", "pemd") for seed in (0, 1)]
     assert found["sample-pemd-seed1"]["scores"] == {"accuracy": 0.51, "steps": 6}
+
+
+def test_a_row_without_training_ends_after_no_epoch(script, bundle):
+    declare(bundle, TABLE | {"rows": {"before": {"stages": ["evaluate"], "overrides": {"base": 0.1}}}, "seeds": [0]})
+    script.reproduce(str(bundle))
+    assert results(bundle)["sample-before-seed0"]["scores"] == {"accuracy": 0.1, "steps": 0, "end_epoch": 0}
 
 
 def test_result_tells_settings_versions_seconds_and_date(script, bundle):
