@@ -48,3 +48,13 @@ def test_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
         found = list(zip(tensors(whole[name]), tensors(parts[name]), strict=True))
         assert found
         assert all(torch.equal(one, two) for one, two in found)
+
+
+@pytest.mark.slow
+def test_a_falling_rate_is_not_stretched_on_resume(tmp_path, monkeypatch):
+    folder = shutil.copytree(BUNDLE, tmp_path / "bundle", ignore=shutil.ignore_patterns("runs"))
+    monkeypatch.chdir(folder)
+    train(folder, sample_max_epochs=1, run_name="parts", final_rate=0.02)
+    with pytest.raises(RuntimeError) as caught:
+        train(folder, sample_max_epochs=2, run_name="parts", final_rate=0.02, resume=True)
+    assert "epochs_of_the_falling_rate: expected 1, got 2" in str(caught.value.__cause__)
