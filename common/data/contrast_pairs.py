@@ -1,12 +1,13 @@
 """Pairs of contrasts, within a subject or between subjects, with or without a known warp."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from monai.utils import convert_to_tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from ..fields.compose import compose
 from ..fields.resize import resize
@@ -245,14 +246,15 @@ def scored_pairs(
         ValueError: where the part has too few subjects for the pairing.
     """
     if pairing == "atlas" and atlas is not None:
-        others = [subject for subject in subjects if subject.get("subject") != atlas.get("subject")]
-        subjects = [atlas, *others]
+        each = (subjects[number] for number in range(len(subjects)))  # read one by one: a part may be large
+        others = (subject for subject in each if subject.get("subject") != atlas.get("subject"))
+        subjects = [atlas, *islice(others, num_pairs)]
     count = len(subjects)
     if pairing != "intra" and count < 2:
         names = ", ".join(str(subject.get("subject", number)) for number, subject in enumerate(subjects))
         raise ValueError(f"pairing {pairing}: expected at least two subjects in the part to be scored, got {names}")
     if pairing == "intra":
-        chosen = [subjects[number] for number in range(min(count, num_pairs))]
+        chosen = Subset(subjects, range(min(count, num_pairs)))
         num_warps = max(1, num_pairs // count)
         return KnownWarpPairs(chosen, *contrasts, num_warps, warp_mm or WarpSize().mean_mm, spacing_mm)
     if pairing == "atlas":

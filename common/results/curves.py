@@ -21,8 +21,8 @@ def draw_convergence(
 ) -> Path:
     """One panel per data set and score in ``table["curves"]``, one color per row, one line per seed.
 
-    The axis of a score is logarithmic where its values are positive and differ by more than a factor of 20. Left out
-    are data sets without a finished training, and trainings of a single validation.
+    The axis of a score is logarithmic where its values are positive and differ by more than a factor of 20. Data
+    sets without a finished training are left out.
 
     Args:
         table: declaration, see :func:`~common.results.cells.read_table`; "curves" maps a score of the validations to
@@ -52,7 +52,7 @@ def draw_convergence(
 
 
 def _runs(results: Sequence[Mapping[str, Any]]) -> list[list[dict]]:
-    return [result["convergence"] for result in results if len(result.get("convergence") or []) > 1]
+    return [result["convergence"] for result in results if result.get("convergence")]
 
 
 def _draw_panel(panel, table: Mapping[str, Any], runs: Mapping[str, list[list[dict]]], score: str) -> None:

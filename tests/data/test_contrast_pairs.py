@@ -138,3 +138,16 @@ def test_a_part_with_a_single_subject_is_refused(subjects, pairing):
 
 def test_no_more_known_warps_are_scored_than_asked_for(subjects):
     assert len(scored_pairs(subjects, contrasts=("T1", "FLAIR"), pairing="intra", num_pairs=1, spacing_mm=2.0)) == 1
+
+
+def test_no_more_subjects_are_read_for_an_atlas_than_are_scored(subjects):
+    numbers = []
+
+    class Reads(list):
+        def __getitem__(self, number):
+            numbers.append(number)
+            return super().__getitem__(number)
+
+    data, atlas = Reads(subjects * 3), {**subjects[0], "subject": "atlas"}
+    assert len(scored_pairs(data, contrasts=("T1", "T1"), pairing="atlas", num_pairs=2, atlas=atlas)) == 2
+    assert numbers == [0, 1]

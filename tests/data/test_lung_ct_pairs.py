@@ -38,3 +38,10 @@ def test_masks_without_images_and_missing_masks_are_refused(chest):
         lung_ct_pairs(fixed_mask=chest["fixed_mask"])
     with pytest.raises(FileNotFoundError, match="moving_mask: expected a NIfTI file"):
         lung_ct_pairs(chest["fixed"], chest["moving"], moving_mask="nothing.nii")
+
+
+def test_a_moving_image_beside_a_list_is_refused(chest, tmp_path):
+    listed = tmp_path / "pairs.json"
+    listed.write_text(json.dumps([{"fixed": chest["fixed"], "moving": chest["moving"]}]))
+    with pytest.raises(ValueError, match="fixed"):
+        lung_ct_pairs(moving=chest["moving"], dataset_dir=str(listed))

@@ -41,7 +41,7 @@ def test_the_same_results_give_the_same_file(tmp_path):
 
 def test_a_data_set_has_panels_of_its_own_once_it_has_a_training(tmp_path):
     pytest.importorskip("matplotlib.pyplot")
-    results = {("hippocampus", "mse"): [runs(0.5, 0.25)], ("contoured", "mse"): [runs(0.5)]}
+    results = {("hippocampus", "mse"): [runs(0.5, 0.25)], ("contoured", "mse"): [{"scores": {}}]}
     drawn = draw_convergence(TABLE, results, tmp_path / "one.svg").read_text()
     assert drawn.count("<!-- hippocampus -->") == 2
     assert "<!-- cropped -->" not in drawn

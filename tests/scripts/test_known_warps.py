@@ -54,3 +54,8 @@ def test_a_second_call_keeps_finished_pairs_but_never_those_of_other_settings(st
     assert means(study, scan, tmp_path, method="initial") == first
     with pytest.raises(ValueError, match="holds results of other settings"):
         means(study, scan, tmp_path, method="initial", warp_mm=2.0)
+
+
+def test_a_structure_that_some_pairs_lack_is_divided_by_those_that_have_it(study):
+    rows = [{"name": "a", "dice": 0.5}, {"name": "b", "dice": 1.0, "dice_62": 0.75}]
+    assert study._means(rows) == {"dice": 0.75, "dice_62": 0.75}

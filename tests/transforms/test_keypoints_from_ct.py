@@ -71,3 +71,9 @@ def test_coarse_grid_covers_the_same_box():
     ends = [g.voxel_to_world(torch.tensor(g.spatial_shape) - 1) for g in (grid, coarse)]
     assert torch.allclose(*ends)
     assert max(coarse.spacing) < 9
+
+
+@pytest.mark.parametrize("window", [8, 0])
+def test_a_window_without_a_middle_is_refused(window):
+    with pytest.raises(ValueError, match=f"moving_window: expected an odd number of voxels, got {window}"):
+        KeypointsFromCtd(moving_window=window)
