@@ -24,10 +24,11 @@ from common.data.brain_subjects import brain_subjects
 from common.data.contrast_pairs import KnownWarpPairs
 from common.fields.resize import resize
 from common.handlers.scores_csv import scores_table
-from common.inferers.instance_search import InstanceSearchInferer, shrunk
+from common.inferers.instance_search import InstanceSearchInferer
 from common.metrics.alignment_scores import ScoreAlignmentd
 from common.networks.voxelmorph_diff import VoxelMorphDiff
 from common.registration.prediction import weights_sha256
+from common.solvers.instance_search import shrunk
 from common.transforms.brain_grid import ToSubjectGridd
 from common.transforms.load import LoadVolumed
 

@@ -54,6 +54,7 @@ def stage_curve(
     torch.set_num_threads(num_threads)
     parser = ConfigParser(ConfigParser.load_config_file(BUNDLE / "configs" / "inference.json"))
     inferer = parser.get_parsed_content("inferer")
+    inferer.search = None  # which would bring all rows to what the images alone can tell
     pairs = _load(parser, scored_pairs(dataset_dir, part, num_pairs))
     path = Path(results or BUNDLE / "docs" / "results" / f"stage_curve_{part}.json")
     before = [_dice(torch.zeros(1, 3, *image.shape[2:]), *labels) for image, labels in pairs]

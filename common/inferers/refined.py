@@ -1,4 +1,4 @@
-"""The coupled convex registration with its three refinements: consistency, further warps, Adam."""
+"""The coupled convex registration with its refinements: consistency, further warps, Adam on features or images."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from ..fields.warp import warp
 from ..networks.convex_registration import ConvexRegistration
 from ..solvers.consistency import make_consistent
 from ..solvers.feature_adam import AdamSettings, refine_by_adam
+from ..solvers.instance_search import InstanceSearch
 
 COMPOSITIONS = ("exact", "released")
 
@@ -34,6 +35,7 @@ class RefinedInferer(Inferer):
         composition: "exact" as above; "released" u₀(x) + u₁(x + u₀(x)), which is φ₁ ∘ φ₀, as in the authors' code.
         seed: of the projection.
         amp: features in bfloat16; the solvers always work in float32.
+        search: a last refinement, on the images, after that on features; None leaves it out, as in the paper.
 
     Raises:
         ValueError: for fewer than one warp or an unknown composition.
@@ -56,6 +58,7 @@ class RefinedInferer(Inferer):
         composition: str = "exact",
         seed: int = 0,
         amp: bool = False,
+        search: InstanceSearch | None = None,
     ) -> None:
         super().__init__()
         if num_warps < 1 or composition not in COMPOSITIONS:
@@ -64,7 +67,7 @@ class RefinedInferer(Inferer):
                 f"got {num_warps} and {composition!r}"
             )
         self.num_warps, self.num_consistency_iterations = num_warps, num_consistency_iterations
-        self.composition, self.seed, self.amp = composition, seed, amp
+        self.composition, self.seed, self.amp, self.search = composition, seed, amp, search
         self.adam = AdamSettings(
             num_adam_iterations,
             learning_rate,
@@ -82,7 +85,7 @@ class RefinedInferer(Inferer):
     def solve(
         self, inputs: torch.Tensor, network: ConvexRegistration, generator: torch.Generator | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Fields before and after Adam, (B, 3, *spatial) each, voxels."""
+        """Fields before and after Adam and the search, (B, 3, *spatial) each, voxels."""
         network = getattr(network, "module", network)
         fixed, moving = inputs[:, :1], inputs[:, 1:]
         fine_fixed, coarse_fixed = self._features(network, fixed)
@@ -95,7 +98,7 @@ class RefinedInferer(Inferer):
         refined = refine_by_adam(
             ddf, fine_fixed, fine_moving, network.fine_stride, network.fine_offset, self.adam, generator
         )
-        return ddf, refined
+        return ddf, refined if self.search is None else self.search(refined, inputs)
 
     def _features(self, network: ConvexRegistration, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.amp):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from monai.inferers import Inferer
+from monai.inferers import Inferer, SimpleInferer
 
 from ..fields.compose import compose
 from ..fields.warp import warp
@@ -16,8 +16,11 @@ class RepeatedInferer(Inferer):
     With φ_n = id + u_n the field after n passes and N the network, φ_{n+1} = φ_n ∘ (id + N(fixed, moving ∘ φ_n)):
     moving is always warped from its own intensities, once. One pass is MONAI's SimpleInferer.
 
+    Gradients flow through all passes, so a network can be trained for them.
+
     Args:
         num_passes: network calls per pair, ≥ 1.
+        inferer: how the network is called in each pass; None for MONAI's SimpleInferer.
 
     Raises:
         ValueError: for fewer than one pass.
@@ -28,17 +31,17 @@ class RepeatedInferer(Inferer):
         3.0
     """
 
-    def __init__(self, num_passes: int = 1) -> None:
+    def __init__(self, num_passes: int = 1, inferer: Inferer | None = None) -> None:
         super().__init__()
         if num_passes < 1:
             raise ValueError(f"num_passes: expected at least 1, got {num_passes}")
-        self.num_passes = num_passes
+        self.num_passes, self.inferer = num_passes, inferer or SimpleInferer()
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any):
         """Field of pairs (B, 2, *spatial), fixed first: (B, D, *spatial), voxels."""
         fixed, moving = inputs[:, :1], inputs[:, 1:]
-        ddf = network(inputs, *args, **kwargs)
+        ddf = self.inferer(inputs, network, *args, **kwargs)
         for _ in range(self.num_passes - 1):
-            rest = network(torch.cat([fixed, warp(moving, ddf)], dim=1), *args, **kwargs)
+            rest = self.inferer(torch.cat([fixed, warp(moving, ddf)], dim=1), network, *args, **kwargs)
             ddf = compose(ddf, rest)
         return ddf

@@ -110,3 +110,19 @@ def test_mixed_precision_changes_little():
 def test_an_unknown_composition_is_an_error():
     with pytest.raises(ValueError, match="composition of exact, released, got 1 and 'sum'"):
         RefinedInferer(1, composition="sum")
+
+
+def test_the_search_goes_on_from_what_adam_found():
+    network, pair = ConvexRegistration(MindFeatures(4)).eval(), image()
+    seen = []
+
+    def search(ddf, inputs):
+        seen.append((ddf, inputs))
+        return ddf + 1
+
+    before, refined = RefinedInferer(1, 0, 2).solve(pair, network, torch.Generator().manual_seed(0))
+    again, searched = RefinedInferer(1, 0, 2, search=search).solve(pair, network, torch.Generator().manual_seed(0))
+    assert torch.equal(again, before)
+    assert torch.equal(seen[0][0], refined)
+    assert torch.equal(seen[0][1], pair)
+    assert torch.equal(searched, refined + 1)

@@ -45,3 +45,30 @@ def test_the_last_pass_acts_first():
 def test_no_pass_is_refused():
     with pytest.raises(ValueError, match="at least 1, got 0"):
         RepeatedInferer(0)
+
+
+def test_every_pass_calls_the_network_as_it_is_told():
+    calls = []
+
+    def call(inputs, network):
+        calls.append(inputs)
+        return network(inputs)
+
+    image = torch.cat([bump(10), bump(14)], dim=1)
+    told = RepeatedInferer(2, inferer=call)(image, shift_by_half_the_way)
+    assert len(calls) == 2
+    assert torch.equal(told, RepeatedInferer(2)(image, shift_by_half_the_way))
+
+
+def test_gradients_flow_through_all_passes():
+    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+    image = torch.cat([bump(10), bump(14)], dim=1)
+
+    def field(num_passes):
+        ddf = RepeatedInferer(num_passes)(image, lambda pair: scale * shift_by_half_the_way(pair))
+        return ddf[0, 0, 12, 2]
+
+    # half the way is 2 voxels; of two passes with factor s the way left is (1 - s/2)², so d/ds of 4 - 4 (1 - s/2)² is 2
+    for num_passes, slope in ((1, 2.0), (2, 2.0), (3, 1.5)):
+        (found,) = torch.autograd.grad(field(num_passes), scale)
+        assert found.item() == pytest.approx(slope, abs=0.1)

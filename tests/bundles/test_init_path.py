@@ -1,0 +1,51 @@
+"""A training that starts from given weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow
+
+BUNDLES = Path(__file__).parents[2] / "bundles"
+STILL = 1e-12  # a learning rate that moves nothing
+SHORT = {
+    "wasserstein_voxelmorph": {
+        "learning_rate": STILL,
+        "sample_num_pairs": 4,
+        "sample_max_epochs": 1,
+        "num_tune_pairs": 1,
+        "num_projections": 4,
+    },
+    "cyclical_self_training": {
+        "start_rate": STILL,
+        "end_rate": STILL,
+        "sample_num_stages": 1,
+        "epochs_per_stage": 1,
+        "sample_num_iterations": 1,
+        "sample_num_pairs": 2,
+        "label_adam_iterations": 1,
+        "num_tune_pairs": 1,
+    },
+}
+
+
+def workflow(bundle, folder, **overrides):
+    config = BUNDLES / bundle / "configs" / "train.json"
+    places = {"bundle_root": str(BUNDLES / bundle), "output_dir": str(folder)}
+    return ConfigWorkflow(
+        str(config), workflow_type="train", logging_file=False, **places, **SHORT[bundle], **overrides
+    )
+
+
+@pytest.mark.parametrize("bundle", SHORT)
+def test_the_network_begins_with_the_given_weights(bundle, tmp_path):
+    random = workflow(bundle, tmp_path)
+    random.initialize()
+    network = random.parser.get_parsed_content("network_def")
+    given = {name: value + 0.01 for name, value in network.named_parameters()}
+    torch.save(network.state_dict() | given, tmp_path / "given.pt")
+    training = workflow(bundle, tmp_path / "run", init_path=str(tmp_path / "given.pt"))
+    training.initialize()
+    training.run()
+    for name, value in training.parser.get_parsed_content("network").named_parameters():
+        torch.testing.assert_close(value, given[name], atol=1e-6, rtol=0)
