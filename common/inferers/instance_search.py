@@ -22,6 +22,7 @@ class InstanceSearchInferer(RepeatedInferer):
         search_rate: voxels by which coefficients move in each of the first steps.
         control_spacing: distance of these coefficients, voxels.
         shrink: the search runs on a grid with so many times fewer voxels per axis.
+        coarse_integration: see :class:`~common.solvers.instance_search.InstanceSearch`.
 
     Raises:
         ValueError: for a negative number of steps or weight.
@@ -36,10 +37,17 @@ class InstanceSearchInferer(RepeatedInferer):
         search_rate: float = 0.2,
         control_spacing: int = 2,
         shrink: int = 2,
+        coarse_integration: bool = False,
     ) -> None:
         super().__init__(num_passes)
         self.search = InstanceSearch(
-            num_search_steps, search_similarity, search_weight, search_rate, control_spacing, shrink
+            num_search_steps,
+            search_similarity,
+            search_weight,
+            search_rate,
+            control_spacing,
+            shrink,
+            coarse_integration,
         )
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any):

@@ -51,6 +51,7 @@ def optimize_field(
     control_spacing: int = 1,
     velocity: bool = False,
     num_integration_steps: int = 7,
+    coarse_integration: bool = False,
     on_iteration: Callable[[int, float], None] | None = None,
 ) -> torch.Tensor:
     """Improve a field by Adam on coefficients θ, zero at first: min over θ of loss(u(θ)).
@@ -67,6 +68,8 @@ def optimize_field(
         control_spacing: distance of control points, voxels, ≥ 1.
         velocity: whether θ is a velocity.
         num_integration_steps: squarings of the velocity.
+        coarse_integration: whether they are done on the control points, id + u = (id + u₀) ∘ (id + S(exp(θ) − id)),
+            a small part of the cost.
         on_iteration: called with the number of the iteration, from 0, and the loss before its step.
 
     Returns:
@@ -93,9 +96,16 @@ def optimize_field(
         coarse = spatial_shape if control_spacing == 1 else control_shape(spatial_shape, control_spacing)
         theta = initial.new_zeros([*initial.shape[:2], *coarse]).requires_grad_()
 
+        spacing = initial.new_tensor([(n - 1) / max(k - 1, 1) for n, k in zip(spatial_shape, coarse, strict=True)])
+        spacing = spacing.clamp(min=1).view(-1, *[1] * len(coarse))  # voxels between control points
+
         def field() -> torch.Tensor:
-            update = theta if control_spacing == 1 else spline_upsample(theta, spatial_shape)
-            return compose(initial, integrate(update, num_integration_steps)) if velocity else initial + update
+            early = velocity and coarse_integration
+            control = spacing * integrate(theta / spacing, num_integration_steps) if early else theta
+            update = control if control_spacing == 1 else spline_upsample(control, spatial_shape)
+            if not velocity:
+                return initial + update
+            return compose(initial, update if early else integrate(update, num_integration_steps))
 
         optimizer = torch.optim.Adam([theta], lr=learning_rate)
         for iteration in range(num_iterations):

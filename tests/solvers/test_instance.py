@@ -72,6 +72,29 @@ def test_a_velocity_does_not_fold_where_a_displacement_does():
     assert folds[1] < folds[0] / 10
 
 
+def smooth_target(size):
+    field = torch.randn(1, 3, size, size + 2, size + 4, generator=torch.Generator().manual_seed(0))
+    for _ in range(8):
+        field = torch.nn.functional.avg_pool3d(field, 5, 1, 2, count_include_pad=False)
+    return 2 * field / field.abs().max()
+
+
+@pytest.mark.parametrize("spacing", [1, 3])
+def test_integration_on_the_control_points_gives_about_the_same_field(spacing):
+    target = smooth_target(20)
+    options = {"num_iterations": 60, "learning_rate": 0.1, "control_spacing": spacing, "velocity": True}
+    found = [
+        optimize_field(
+            torch.zeros_like(target), lambda u: (u - target).square().mean(), coarse_integration=coarse, **options
+        )
+        for coarse in (False, True)
+    ]
+    assert (found[0] - found[1]).abs().mean() < 0.05
+    assert (found[1] - target).abs().mean() < 0.1
+    if spacing == 1:
+        assert torch.equal(*found)
+
+
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_gradients_are_found_where_they_are_switched_off(mode):
     with mode():

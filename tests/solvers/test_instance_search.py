@@ -19,11 +19,14 @@ def image(generator):
     return torch.cat([noise[:, :, SHIFT:], noise[:, :, :-SHIFT]], dim=1)
 
 
+@pytest.mark.parametrize("coarse", [False, True])
 @pytest.mark.parametrize("similarity", ["lncc", "mse"])
-def test_the_rest_of_a_shift_is_found(image, similarity):
+def test_the_rest_of_a_shift_is_found(image, similarity, coarse):
     start = torch.zeros(1, 3, 32, 32, 32)
     start[:, 0] = SHIFT / 2
-    search = InstanceSearch(25, similarity, weight=0.01, learning_rate=0.2, control_spacing=3, shrink=1)
+    search = InstanceSearch(
+        25, similarity, weight=0.01, learning_rate=0.2, control_spacing=3, shrink=1, coarse_integration=coarse
+    )
     ddf = search(start, image)
     inner = ddf[0, :, 8:-8, 8:-8, 8:-8].mean(dim=(1, 2, 3))
     assert inner.tolist() == pytest.approx([SHIFT, 0, 0], abs=0.3)
