@@ -13,6 +13,9 @@ from ..losses.similarity import dissimilarity
 from ..transforms.mind import mind_ssc
 from .instance import optimize_field
 
+SQUARINGS = 7
+COARSE_SQUARINGS = 4  # a velocity of several voxels is but one or two control points long
+
 
 class InstanceSearch:
     """id + u = (id + u₀) ∘ exp(v), with v from some steps of Adam on the pair.
@@ -60,6 +63,7 @@ class InstanceSearch:
             "learning_rate": learning_rate,
             "control_spacing": control_spacing,
             "coarse_integration": coarse_integration,
+            "num_integration_steps": COARSE_SQUARINGS if coarse_integration else SQUARINGS,
         }
         self.describe: Callable = mind_ssc if similarity == "mind" else nn.Identity()
         self.compare = nn.MSELoss() if similarity == "mind" else dissimilarity(similarity)

@@ -7,7 +7,7 @@ from common.comparison.bundle_tool import BundleTool
 from common.networks.voxelmorph import VoxelMorph
 
 BUNDLE = str(Path(__file__).parents[2] / "bundles" / "wasserstein_voxelmorph")
-SMALL = {"spatial_shape": [16, 16, 16], "pad_mm": 40, "box_mm": [24, 28, 26]}
+SMALL = {"num_search_steps": 0, "spatial_shape": [16, 16, 16], "pad_mm": 40, "box_mm": [24, 28, 26]}
 
 
 @pytest.fixture
