@@ -12,8 +12,6 @@ from .repeated import RepeatedInferer
 class InstanceSearchInferer(RepeatedInferer):
     """The network's field, then :class:`~common.solvers.instance_search.InstanceSearch` from there.
 
-    The result folds only where the network's field does.
-
     Args:
         num_passes: network calls per pair, see :class:`~.repeated.RepeatedInferer`.
         num_search_steps: of Adam; 0 leaves the search out. This and all that follows are the arguments of the search.

@@ -21,7 +21,8 @@ class InstanceSearch:
     """id + u = (id + u₀) ∘ exp(v), with v from some steps of Adam on the pair.
 
     min over v of D(m ∘ (id + u), f) + weight · diffusion(u). D compares MIND-SSC descriptors, which hold for images of
-    any two contrasts, or is a dissimilarity by name. The result folds only where u₀ does.
+    any two contrasts, or is a dissimilarity by name. The result folds where u₀ does and, since exp(v) is integrated
+    and interpolated, where a small weight leaves v too rough for its grid.
 
     Args:
         num_steps: of Adam; 0 leaves the search out.
