@@ -21,11 +21,14 @@ from common.inferers.refined import RefinedInferer
 from common.metrics.overlap import label_of, one_hot_label
 from common.networks.convex_registration import ConvexRegistration
 from common.networks.feature_network import MindFeatures
+from common.solvers.instance_search import InstanceSearch
 from common.transforms.load import LoadVolumed
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "cyclical_self_training"
 KEYS = ("fixed", "moving", "fixed_label", "moving_label")
-SETTINGS = ("one_solve", "one_warp_adam", "two_warps", "two_warps_adam")
+SETTINGS = ("one_solve", "one_warp_adam", "two_warps", "two_warps_adam", "two_warps_adam_search")
+SEARCH = ("num_search_steps", "search_similarity", "search_weight", "search_rate", "search_spacing")
+RANDOM, MIND = "stage 0, random features", "MIND-SSC features, not trained"
 MIND_WEIGHT = 6.0  # regularization of Adam with 12 descriptors that are not projected; best of 1, 3 and 6 on tune pairs
 
 
@@ -36,9 +39,10 @@ def stage_curve(
     part: str = "val",
     num_pairs: int = 50,
     num_threads: int = 1,
+    reference: str = "",
     **others: str,
 ) -> None:
-    """Dice on the network's grid of 1 mm after each stage: one solve, one warp and Adam, two warps without it and with.
+    """Dice on the network's grid of 1 mm after each stage: one solve, one warp and Adam, two warps, Adam, the search.
 
     Rows that the file holds for the same weights and settings stay, so a stopped call continues.
 
@@ -49,23 +53,35 @@ def stage_curve(
         part: of splits.json.
         num_pairs: only the first ones.
         num_threads: of torch.
+        reference: row of this call that the others are compared with, such as "stage 4"; empty for the last stage.
         **others: files of weights of the same network, by the names of their rows, such as --trained_by_ncc FILE.
+
+    Raises:
+        ValueError: for a reference that is no row of this call.
     """
+    trained = _trained(run_dir, others)
+    reference = (reference or [RANDOM, *(name for name in trained if name.startswith("stage "))][-1]).replace("_", " ")
+    if reference not in (RANDOM, *trained, MIND):
+        raise ValueError(f"reference: expected one of {', '.join((RANDOM, *trained, MIND))}, got {reference}")
     torch.set_num_threads(num_threads)
     parser = ConfigParser(ConfigParser.load_config_file(BUNDLE / "configs" / "inference.json"))
     inferer = parser.get_parsed_content("inferer")
-    inferer.search = None  # which would bring all rows to what the images alone can tell
+    search, inferer.search = inferer.search, None
     pairs = _load(parser, scored_pairs(dataset_dir, part, num_pairs))
     path = Path(results or BUNDLE / "docs" / "results" / f"stage_curve_{part}.json")
     before = [_dice(torch.zeros(1, 3, *image.shape[2:]), *labels) for image, labels in pairs]
     head = {"part": part, "num_pairs": len(pairs)}
     rows = _finished(path, head) | {"before": {"dice": _mean(before)}}
-    for name, network, own in _networks(parser, run_dir, inferer, others):
+    scored = {}
+    for name, network, own in _networks(parser, trained, inferer):
         origin = {"weights": fingerprint(network), "num_warps": own.num_warps, "adam": asdict(own.adam)}
-        if rows.get(name, {}).items() >= origin.items():
-            continue
-        rows[name] = origin | _row(network, own, pairs)
-        write_json(path, head | {"rows": rows})
+        origin["search"] = {key: parser.get(key) for key in SEARCH}
+        if not rows.get(name, {}).items() >= origin.items():
+            rows[name] = origin | _row(network, own, search, pairs)
+            write_json(path, head | {"rows": rows})
+            print(name, {setting: round(rows[name][f"{setting}_dice"], 4) for setting in SETTINGS}, flush=True)
+        scored[name] = rows[name]["pairs"]
+    print("\n".join(comparison(scored, reference)))
     print(path)
 
 
@@ -75,24 +91,27 @@ def _finished(path: Path, head: dict) -> dict[str, dict]:
     return found["rows"] if found.items() >= head.items() else {}
 
 
-def _networks(
-    parser: ConfigParser, run_dir: str, inferer: RefinedInferer, others: Mapping[str, str]
-) -> Iterator[tuple]:
-    """Name, network and inferer of every row; one network serves all stages."""
+def _trained(run_dir: str, others: Mapping[str, str]) -> dict[str, Path]:
+    """Name of a row → weights: the stages of a run, then the others."""
+    files = sorted(Path(run_dir).glob("model_epoch=*.pt"), key=lambda path: int(path.stem.partition("=")[2]))
+    stages = {f"stage {number}": path for number, path in enumerate(files, start=1)}
+    return stages | {name.replace("_", " "): Path(path) for name, path in others.items()}
+
+
+def _networks(parser: ConfigParser, trained: Mapping[str, Path], inferer: RefinedInferer) -> Iterator[tuple]:
+    """Name, network and inferer of every row; one network serves all trained ones."""
     torch.manual_seed(parser.get_parsed_content("seed"))
     network = parser.get_parsed_content("network_def").eval()
-    yield "stage 0, random features", network, inferer
-    files = sorted(Path(run_dir).glob("model_epoch=*.pt"), key=lambda path: int(path.stem.partition("=")[2]))
-    trained = {f"stage {number}": path for number, path in enumerate(files, start=1)}
-    for name, path in (trained | others).items():
+    yield RANDOM, network, inferer
+    for name, path in trained.items():
         network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
-        yield name.replace("_", " "), network, inferer
+        yield name, network, inferer
     adam = inferer.adam
     options = {"num_adam_iterations": adam.num_iterations, "learning_rate": adam.learning_rate}
-    options |= {"normalize": adam.normalize, "velocity": adam.velocity, "zero_border": adam.zero_border}
+    options |= {name: getattr(adam, name) for name in ("normalize", "velocity", "zero_border", "fixed_border")}
     options |= {"projection_channels": 0, "regularization_weight": MIND_WEIGHT}
     mind = ConvexRegistration(MindFeatures(network.stride), zero_border=network.zero_border).eval()
-    yield "MIND-SSC features, not trained", mind, RefinedInferer(**options)
+    yield MIND, mind, RefinedInferer(**options)
 
 
 def _load(parser: ConfigParser, files: list[dict]) -> list[tuple]:
@@ -107,7 +126,7 @@ def _load(parser: ConfigParser, files: list[dict]) -> list[tuple]:
     return pairs
 
 
-def _row(network: ConvexRegistration, inferer: RefinedInferer, pairs: list[tuple]) -> dict:
+def _row(network: ConvexRegistration, inferer: RefinedInferer, search: InstanceSearch, pairs: list[tuple]) -> dict:
     scores: dict[str, list[float]] = {f"{name}_{what}": [] for name in SETTINGS for what in ("dice", "folds")}
     once = copy(inferer)
     once.num_warps = 1
@@ -115,12 +134,40 @@ def _row(network: ConvexRegistration, inferer: RefinedInferer, pairs: list[tuple
         with torch.no_grad():
             _, one_warp = once.solve(image, network, torch.Generator().manual_seed(inferer.seed))
             before, after = inferer.solve(image, network, torch.Generator().manual_seed(inferer.seed))
-            for name, ddf in zip(SETTINGS, (network(image), one_warp, before, after), strict=True):
+            fields = (network(image), one_warp, before, after, search(after, image))
+            for name, ddf in zip(SETTINGS, fields, strict=True):
                 scores[f"{name}_dice"].append(_dice(ddf, *labels))
                 scores[f"{name}_folds"].append(folding_fraction(ddf).item())
-    row = {name: _mean(values) for name, values in scores.items()}
-    print(" ".join(f"{name} {value:.4f}" for name, value in row.items()), flush=True)
-    return row
+    return {name: _mean(values) for name, values in scores.items()} | {
+        "pairs": {name: [round(value, 4) for value in scores[f"{name}_dice"]] for name in SETTINGS}
+    }
+
+
+def comparison(scored: Mapping[str, Mapping[str, list[float]]], reference: str) -> list[str]:
+    """How far one row is ahead of each other: mean over the pairs ± its standard error.
+
+    Args:
+        scored: name of a row → setting → Dice of every pair.
+        reference: name of the row that the others are compared with.
+
+    Returns:
+        Lines of text.
+
+    Example:
+        >>> rows = {"ours": {"adam": [0.8, 0.9]}, "theirs": {"adam": [0.7, 0.7]}}
+        >>> comparison(rows, "ours")
+        ['ours: adam 0.8500', 'theirs: adam 0.7000, ours ahead by +0.1500 ± 0.0500']
+    """
+    lines = []
+    for name, row in scored.items():
+        words = []
+        for setting, values in row.items():
+            ahead = [own - other for own, other in zip(scored[reference][setting], values, strict=True)]
+            error = statistics.stdev(ahead) / len(ahead) ** 0.5 if len(ahead) > 1 else 0.0
+            behind = "" if name == reference else f", {reference} ahead by {_mean(ahead):+.4f} ± {error:.4f}"
+            words.append(f"{setting} {_mean(values):.4f}{behind}")
+        lines.append(f"{name}: " + "; ".join(words))
+    return lines
 
 
 def _dice(ddf: torch.Tensor, fixed_label: torch.Tensor, moving_label: torch.Tensor, num_structures: int = 2) -> float:

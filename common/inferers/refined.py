@@ -36,6 +36,7 @@ class RefinedInferer(Inferer):
         seed: of the projection.
         amp: features in bfloat16; the solvers always work in float32.
         search: a last refinement, on the images, after that on features; None leaves it out, as in the paper.
+        fixed_border: see :class:`~common.solvers.feature_adam.AdamSettings`.
 
     Raises:
         ValueError: for fewer than one warp or an unknown composition.
@@ -59,6 +60,7 @@ class RefinedInferer(Inferer):
         seed: int = 0,
         amp: bool = False,
         search: InstanceSearch | None = None,
+        fixed_border: bool = False,
     ) -> None:
         super().__init__()
         if num_warps < 1 or composition not in COMPOSITIONS:
@@ -76,6 +78,7 @@ class RefinedInferer(Inferer):
             normalize=normalize,
             velocity=velocity,
             zero_border=zero_border,
+            fixed_border=fixed_border,
         )
 
     def __call__(self, inputs: torch.Tensor, network: ConvexRegistration, *args: Any, **kwargs: Any) -> torch.Tensor:

@@ -32,6 +32,8 @@ class AdamSettings:
             hardly any folds; authors' code: a displacement.
         zero_border: whether S takes zeros outside, as in the authors' code, so that fields fade at the border; else
             the mean of the cells there are.
+        fixed_border: whether θ, a velocity, is 0 at the border of the cells, so that beyond it the field folds only
+            where the smoothed start does. Not for a displacement.
     """
 
     num_iterations: int = 50
@@ -42,10 +44,13 @@ class AdamSettings:
     normalize: bool = False
     velocity: bool = False
     zero_border: bool = True
+    fixed_border: bool = False
 
     def __post_init__(self):
         if self.num_iterations < 0 or self.learning_rate <= 0 or self.regularization_weight < 0:
             raise ValueError(f"expected num_iterations ≥ 0, learning_rate > 0, regularization_weight ≥ 0, got {self}")
+        if self.fixed_border and not self.velocity:
+            raise ValueError("fixed_border: expected a velocity, got a displacement, whose means move the border")
 
 
 def random_projection(features: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -115,6 +120,7 @@ def refine_by_adam(
         control_spacing=VELOCITY_SPACING if settings.velocity else 1,
         velocity=settings.velocity,
         num_integration_steps=VELOCITY_STEPS,
+        fixed_border=settings.fixed_border,
     )
     found = found if settings.velocity else smooth(found)
     voxels = stride * refine_lattice(found, float(stride), offset, list(ddf.shape[2:]))

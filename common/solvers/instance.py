@@ -22,7 +22,7 @@ def control_shape(spatial_shape: list[int], control_spacing: int) -> list[int]:
     return [math.ceil((size - 1) / control_spacing) + 1 for size in spatial_shape]
 
 
-def spline_upsample(control: torch.Tensor, spatial_shape: list[int]) -> torch.Tensor:
+def spline_upsample(control: torch.Tensor, spatial_shape: list[int], fixed_border: bool = False) -> torch.Tensor:
     """Smooth field from coefficients on a coarse grid with the same outermost points; values keep their unit.
 
     That is :func:`~common.fields.spline.spline_at_knots`, linear between the knots.
@@ -30,6 +30,7 @@ def spline_upsample(control: torch.Tensor, spatial_shape: list[int]) -> torch.Te
     Args:
         control: (B, D, *coarse), border coefficients go on beyond the border.
         spatial_shape: number of voxels along each of the D axes of the result.
+        fixed_border: whether the result is 0 at the border, along axes of at least three control points.
 
     Returns:
         (B, D, *spatial_shape).
@@ -39,7 +40,31 @@ def spline_upsample(control: torch.Tensor, spatial_shape: list[int]) -> torch.Te
         [2.0]
     """
     mode = "trilinear" if control.dim() == 5 else "bilinear"
-    return F.interpolate(spline_at_knots(control), size=list(spatial_shape), mode=mode, align_corners=True)
+    knots = spline_at_knots(control)
+    knots = zero_border_planes(knots) if fixed_border else knots
+    return F.interpolate(knots, size=list(spatial_shape), mode=mode, align_corners=True)
+
+
+def zero_border_planes(values: torch.Tensor) -> torch.Tensor:
+    """Values with zeros in the outermost planes; an axis of fewer than three points keeps its own.
+
+    Args:
+        values: (B, D, *spatial), any unit, which is kept.
+
+    Returns:
+        (B, D, *spatial).
+
+    Example:
+        >>> zero_border_planes(torch.ones(1, 2, 1, 4))[0, 0].tolist()
+        [[0.0, 1.0, 1.0, 0.0]]
+    """
+    for axis in range(2, values.dim()):
+        size = values.size(axis)
+        if size > 2:
+            inner = values.new_ones(size)
+            inner[[0, -1]] = 0
+            values = values * inner.view(-1, *[1] * (values.dim() - 1 - axis))
+    return values
 
 
 def optimize_field(
@@ -52,6 +77,7 @@ def optimize_field(
     velocity: bool = False,
     num_integration_steps: int = 7,
     coarse_integration: bool = False,
+    fixed_border: bool = False,
     on_iteration: Callable[[int, float], None] | None = None,
 ) -> torch.Tensor:
     """Improve a field by Adam on coefficients θ, zero at first: min over θ of loss(u(θ)).
@@ -70,6 +96,9 @@ def optimize_field(
         num_integration_steps: squarings of the velocity.
         coarse_integration: whether they are done on the control points, id + u = (id + u₀) ∘ (id + S(exp(θ) − id)),
             a small part of the cost.
+        fixed_border: whether θ and Sθ are 0 at the border of the grid, along axes of more than two voxels. The border
+            then keeps u₀, and so does what lies beyond, where fields keep the displacement of the border. Without, u
+            folds beyond where its map turns over along the border, which within the grid shear across it can hide.
         on_iteration: called with the number of the iteration, from 0, and the loss before its step.
 
     Returns:
@@ -94,6 +123,8 @@ def optimize_field(
         initial = at_least_float32(ddf.detach()).clone()
         spatial_shape = list(initial.shape[2:])
         coarse = spatial_shape if control_spacing == 1 else control_shape(spatial_shape, control_spacing)
+        if fixed_border:  # a control point is left to move along every axis that has a border
+            coarse = [max(k, min(n, 3)) for n, k in zip(spatial_shape, coarse, strict=True)]
         theta = initial.new_zeros([*initial.shape[:2], *coarse]).requires_grad_()
 
         spacing = initial.new_tensor([(n - 1) / max(k - 1, 1) for n, k in zip(spatial_shape, coarse, strict=True)])
@@ -101,8 +132,9 @@ def optimize_field(
 
         def field() -> torch.Tensor:
             early = velocity and coarse_integration
-            control = spacing * integrate(theta / spacing, num_integration_steps) if early else theta
-            update = control if control_spacing == 1 else spline_upsample(control, spatial_shape)
+            control = zero_border_planes(theta) if fixed_border else theta
+            control = spacing * integrate(control / spacing, num_integration_steps) if early else control
+            update = control if control_spacing == 1 else spline_upsample(control, spatial_shape, fixed_border)
             if not velocity:
                 return initial + update
             return compose(initial, update if early else integrate(update, num_integration_steps))

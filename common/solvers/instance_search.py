@@ -34,6 +34,7 @@ class InstanceSearch:
             spacing count.
         coarse_integration: whether exp(v) is made on the control points, which takes a third of the time; see
             :func:`~.instance.optimize_field`.
+        fixed_border: whether v is 0 at the border of the grid, so that beyond it the result folds only where u₀ does.
 
     Raises:
         ValueError: for a negative number of steps or weight.
@@ -53,6 +54,7 @@ class InstanceSearch:
         control_spacing: int = 2,
         shrink: int = 2,
         coarse_integration: bool = False,
+        fixed_border: bool = False,
     ) -> None:
         if num_steps < 0 or weight < 0 or shrink < 1:
             raise ValueError(
@@ -64,6 +66,7 @@ class InstanceSearch:
             "learning_rate": learning_rate,
             "control_spacing": control_spacing,
             "coarse_integration": coarse_integration,
+            "fixed_border": fixed_border,
             "num_integration_steps": COARSE_SQUARINGS if coarse_integration else SQUARINGS,
         }
         self.describe: Callable = mind_ssc if similarity == "mind" else nn.Identity()

@@ -89,6 +89,17 @@ def test_the_border_of_adam_is_that_of_the_inferer():
     assert corners[1] < 3.0
 
 
+def test_adam_leaves_the_border_where_the_inferer_says_so():
+    network, pair = ConvexRegistration(MindFeatures(4)).eval(), image()
+    solve = RefinedInferer(1, 0, 0)(pair, network)
+    free, still = (
+        RefinedInferer(1, 0, 10, 0.3, 0.1, 0, velocity=True, zero_border=False, fixed_border=fixed)(pair, network)
+        for fixed in (False, True)
+    )
+    moved, kept = ((field - solve)[..., 0, :].abs().max() for field in (free, still))
+    assert kept < 0.5 * moved
+
+
 @pytest.mark.parametrize("keys", [("train#inferer", "validate#inferer"), ("inferer",)])
 def test_the_shipped_refinements_have_the_border_of_the_solver(keys):
     configs = Path("bundles/cyclical_self_training/configs")
@@ -96,6 +107,7 @@ def test_the_shipped_refinements_have_the_border_of_the_solver(keys):
     for key in keys:
         section = content[key] if key in content else content[key.split("#")[0]]["inferer"]
         assert section["zero_border"] == content["network_def"]["zero_border"] == "@zero_border"
+        assert section["fixed_border"] == section["search"]["fixed_border"] == "@fixed_border"
 
 
 def test_mixed_precision_changes_little():

@@ -85,6 +85,33 @@ def test_a_velocity_does_not_fold():
     assert folds[1] < 0.1 * folds[0]
 
 
+def test_a_fixed_border_of_a_velocity_stays_where_the_smoothed_start_has_it():
+    fixed, moving = features(), features().roll(1, 2)
+    start = 2 * torch.rand(1, 3, 24, 24, 24, generator=torch.Generator().manual_seed(1))
+    options = {
+        "num_iterations": 10,
+        "projection_channels": 0,
+        "zero_border": False,
+        "velocity": True,
+        "normalize": True,
+    }
+
+    def refined(moving, fixed_border):
+        return refine_by_adam(start, fixed, moving, 2, settings=AdamSettings(fixed_border=fixed_border, **options))
+
+    unmoved, free, still = refined(fixed * 0 + fixed.mean(), True), refined(moving, False), refined(moving, True)
+    for axis in range(2, 5):
+        for face in (0, -1):
+            moved, kept = ((field - unmoved).select(axis, face).abs().max() for field in (free, still))
+            assert kept < 1e-4 < 0.05 < moved
+    assert (still - unmoved).abs().max() > 0.1
+
+
+def test_a_displacement_has_no_fixed_border():
+    with pytest.raises(ValueError, match="fixed_border: expected a velocity"):
+        AdamSettings(fixed_border=True)
+
+
 def test_projection_has_the_spread_of_a_fresh_convolution():
     weights = projection_weights(64, 1000, torch.Generator().manual_seed(0))
     assert weights.std() == pytest.approx(1 / (3 * 64) ** 0.5, rel=0.05)

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from common.fields.jacobian import folding_fraction
+from common.fields.jacobian import folding_fraction, jacobian_determinant
 from common.fields.warp import warp
 from common.losses.registration import diffusion
-from common.solvers.instance import control_shape, optimize_field, spline_upsample
+from common.solvers.instance import control_shape, optimize_field, spline_upsample, zero_border_planes
 
 
 def blobs(size=20):
@@ -93,6 +93,69 @@ def test_integration_on_the_control_points_gives_about_the_same_field(spacing):
     assert (found[1] - target).abs().mean() < 0.1
     if spacing == 1:
         assert torch.equal(*found)
+
+
+def on_the_border(field):
+    inner = torch.zeros_like(field[0, 0], dtype=torch.bool)
+    inner[1:-1, 1:-1, 1:-1] = True
+    return field[0, :, ~inner]
+
+
+@pytest.mark.parametrize(("velocity", "coarse"), [(False, False), (True, False), (True, True)])
+@pytest.mark.parametrize("spacing", [1, 3])
+@pytest.mark.parametrize(
+    "length", [4, 16]
+)  # of the first axis, which 4 gives but two control points apart from its border
+def test_a_fixed_border_keeps_its_displacement_and_the_rest_moves(velocity, coarse, spacing, length):
+    target, start = smooth_target(16)[:, :, :length], smooth_target(16).flip(2, 4)[:, :, :length].contiguous()
+    found = optimize_field(
+        start,
+        lambda u: (u - target).square().mean(),
+        num_iterations=40,
+        learning_rate=0.1,
+        control_spacing=spacing,
+        velocity=velocity,
+        coarse_integration=coarse,
+        fixed_border=True,
+    )
+    assert torch.allclose(on_the_border(found), on_the_border(start), atol=1e-4)
+    before, after = ((field - target)[..., 1:-1, 4:-4, 4:-4].abs().mean() for field in (start, found))
+    assert after < 0.8 * before
+
+
+def test_a_spline_with_a_fixed_border_goes_to_zero_there():
+    field = spline_upsample(torch.ones(1, 3, 5, 5, 5), [13, 13, 13], fixed_border=True)
+    assert on_the_border(field).abs().max() == 0
+    assert field[..., 3:-3, 3:-3, 3:-3].min() == pytest.approx(1.0)
+
+
+def folds_beyond(found, width=6):
+    """Voxels of a margin around a field, where its border goes on, whose map folds."""
+    wide = torch.nn.functional.pad(found, (width,) * 6, mode="replicate")
+    folds = jacobian_determinant(wide)[0, 0] <= 0
+    return folds.sum() - folds[width:-width, width:-width, width:-width].sum()
+
+
+def test_a_fixed_border_adds_no_folds_beyond_the_grid():
+    start = torch.zeros(1, 3, 13, 13, 13)
+    start[:, 1, 6, 6, 12] = -3.0  # a fold of the start at the far face of the last axis, which remains
+    target = start.clone()
+    target[:, 0, :, :, :6] -= 2 * torch.arange(-6.0, 7.0).view(1, 13, 1, 1)  # the near half turned over along the first
+    own = folds_beyond(start)
+    options = {"num_iterations": 60, "learning_rate": 0.3, "control_spacing": 2}
+
+    def found(fixed_border):
+        return folds_beyond(
+            optimize_field(start, lambda u: (u - target).square().mean(), fixed_border=fixed_border, **options)
+        )
+
+    assert own > 0
+    assert found(False) > own
+    assert found(True) == own
+
+
+def test_an_axis_of_one_or_two_points_has_no_border_planes():
+    assert zero_border_planes(torch.ones(1, 3, 1, 5, 2)).sum() == 3 * 3 * 2
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])

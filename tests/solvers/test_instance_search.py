@@ -43,6 +43,20 @@ def test_similarity_falls_and_the_weight_holds_it_back(image):
     assert free < held < compare(moving, fixed).item() + 1e-6
 
 
+@pytest.mark.parametrize("coarse", [False, True])
+def test_a_fixed_border_stays_where_it_was(image, coarse):
+    start = torch.full((1, 3, 32, 32, 32), 0.5)
+    free, still = (
+        InstanceSearch(10, "mse", 0.01, 0.2, 3, 1, coarse_integration=coarse, fixed_border=fixed)(start, image)
+        for fixed in (False, True)
+    )
+    for axis in range(2, 5):
+        for face in (0, -1):
+            assert torch.allclose(still.select(axis, face), start.select(axis, face), atol=1e-5)
+    assert (free - start)[:, :, 0].abs().max() > 0.1
+    assert (still - start).abs().max() > 0.1
+
+
 def test_a_negative_weight_is_refused():
     with pytest.raises(ValueError, match=r"search_weight ≥ 0 .* got 10, -1 and 2"):
         InstanceSearch(weight=-1)

@@ -1,0 +1,26 @@
+"""Which rows the study of the stages has, and how it compares them."""
+
+import pytest
+
+
+@pytest.fixture
+def script(load_script):
+    return load_script("stage_curve")
+
+
+def test_a_row_is_compared_pair_by_pair(script):
+    rows = {"ours": {"adam": [0.8, 0.9, 0.7]}, "theirs": {"adam": [0.7, 0.9, 0.8]}}
+    assert script.comparison(rows, "ours")[1] == "theirs: adam 0.8000, ours ahead by +0.0000 ± 0.0577"
+
+
+def test_stages_come_in_their_order_and_others_after_them(script, tmp_path):
+    for epoch in (100, 20, 10):
+        (tmp_path / f"model_epoch={epoch}.pt").touch()
+    found = script._trained(str(tmp_path), {"trained_by_ncc": "ncc.pt"})
+    assert list(found) == ["stage 1", "stage 2", "stage 3", "trained by ncc"]
+    assert found["stage 3"].name == "model_epoch=100.pt"
+
+
+def test_an_unknown_reference_is_refused_before_any_work(script, tmp_path):
+    with pytest.raises(ValueError, match=r"reference: expected one of stage 0, random features, MIND.* got stage 3"):
+        script.stage_curve("nowhere", str(tmp_path), reference="stage_3")
