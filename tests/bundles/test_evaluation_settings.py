@@ -12,6 +12,8 @@ DECISIVE = {
     "cyclical_self_training": {
         "feature_scale",
         "zero_border",
+        "fixed_border",
+        "num_search_steps",
         "couplings",
         "sharpness",
         "background",
