@@ -33,7 +33,10 @@ class AdamSettings:
         zero_border: whether S takes zeros outside, as in the authors' code, so that fields fade at the border; else
             the mean of the cells there are.
         fixed_border: whether θ, a velocity, is 0 at the border of the cells, so that beyond it the field folds only
-            where the smoothed start does. Not for a displacement.
+            where the smoothed start does.
+
+    Raises:
+        ValueError: for numbers out of range, or a fixed border of a displacement.
     """
 
     num_iterations: int = 50
