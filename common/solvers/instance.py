@@ -82,9 +82,10 @@ def optimize_field(
 ) -> torch.Tensor:
     """Improve a field by Adam on coefficients θ, zero at first: min over θ of loss(u(θ)).
 
-    As displacement u(θ) = u₀ + Sθ; as stationary velocity id + u(θ) = (id + u₀) ∘ exp(Sθ), which folds only where u₀
-    does. S is the identity for a spacing of 1, else :func:`spline_upsample`. Adam's steps are of the size of the
-    learning rate, so θ moves by about ``learning_rate`` voxels in each of the first iterations.
+    As displacement u(θ) = u₀ + Sθ; as stationary velocity id + u(θ) = (id + u₀) ∘ exp(Sθ), which within the grid
+    adds hardly any folds to those of u₀. S is the identity for a spacing of 1, else :func:`spline_upsample`. Adam's
+    steps are of the size of the learning rate, so θ moves by about ``learning_rate`` voxels in each of the first
+    iterations.
 
     Args:
         ddf: u₀, (B, 3, *spatial), voxels; two axes work as well.

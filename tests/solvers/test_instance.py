@@ -103,9 +103,7 @@ def on_the_border(field):
 
 @pytest.mark.parametrize(("velocity", "coarse"), [(False, False), (True, False), (True, True)])
 @pytest.mark.parametrize("spacing", [1, 3])
-@pytest.mark.parametrize(
-    "length", [4, 16]
-)  # of the first axis, which 4 gives but two control points apart from its border
+@pytest.mark.parametrize("length", [4, 16])  # of the first axis; 4 voxels have no control point but on their border
 def test_a_fixed_border_keeps_its_displacement_and_the_rest_moves(velocity, coarse, spacing, length):
     target, start = smooth_target(16)[:, :, :length], smooth_target(16).flip(2, 4)[:, :, :length].contiguous()
     found = optimize_field(
