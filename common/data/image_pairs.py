@@ -22,15 +22,27 @@ def is_learn2reg(dataset_dir: str) -> bool:
     return path.is_file() and "registration_val" in read_dataset_json(path)
 
 
-def fit_images(dataset_dir: str) -> list[dict]:
-    """Subjects to train on, without labels: of Learn2Reg, or of :func:`~.registration_pairs.hippocampus_subjects`.
+def fit_images(dataset_dir: str, with_labels: bool = False) -> list[dict]:
+    """Subjects to train on: of Learn2Reg, or of :func:`~.registration_pairs.hippocampus_subjects`.
+
+    Args:
+        dataset_dir: see there; empty for the sample population.
+        with_labels: for the supervised baseline alone.
+
+    Raises:
+        ValueError: where a subject should have a label and has none.
 
     Example:
-        >>> len(fit_images(""))
-        6
+        >>> len(fit_images("")), sorted(fit_images("")[0])
+        (6, ['image', 'subject'])
     """
     subjects = learn2reg_part if is_learn2reg(dataset_dir) else hippocampus_subjects
-    return [{key: subject[key] for key in ("subject", "image")} for subject in subjects(dataset_dir, "fit")]
+    keys = ("subject", "image", "label") if with_labels else ("subject", "image")
+    fit = subjects(dataset_dir, "fit")
+    bare = [subject["subject"] for subject in fit if with_labels and "label" not in subject]
+    if bare:
+        raise ValueError(f"{dataset_dir}: expected a label of every subject of the fit part, {bare[0]} has none")
+    return [{key: subject[key] for key in keys} for subject in fit]
 
 
 def scored_pairs(dataset_dir: str, part: str = "tune", num_pairs: int = 50) -> list[dict]:
@@ -107,7 +119,9 @@ class FixedPairs(Dataset):
     """Pairs that stay the same throughout a training, so that each can keep a pseudo label.
 
     Args:
-        subjects: data set of items with ``image`` (1, *spatial), all on one grid; kept in memory by a CacheDataset.
+        subjects: data set of items with ``image`` (1, *spatial), all on one grid, and, for the supervised baseline,
+            ``label``; kept in memory by a CacheDataset. A pair has ``image`` (2, *spatial), fixed first, and the labels
+            as ``structures``.
         num_pairs: see :func:`chosen_pairs`.
         seed: of the choice.
 
@@ -125,9 +139,14 @@ class FixedPairs(Dataset):
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> dict:
-        fixed, moving = (torch.as_tensor(self.subjects[number]["image"]) for number in self.pairs[index])
+        items = [self.subjects[number] for number in self.pairs[index]]
+        fixed, moving = (torch.as_tensor(item["image"]) for item in items)
         if fixed.shape != moving.shape:
             raise ValueError(
                 f"pair {index}: expected images of one shape, got {list(fixed.shape)}, {list(moving.shape)}"
             )
-        return {"image": torch.cat([fixed, moving]).as_subclass(torch.Tensor)}
+        pair = {"image": torch.cat([fixed, moving]).as_subclass(torch.Tensor)}
+        if all("label" in item for item in items):
+            labels = [torch.as_tensor(item["label"]) for item in items]
+            pair["structures"] = torch.cat(labels).as_subclass(torch.Tensor)
+        return pair

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 import torch
+from monai.losses import DiceLoss
+from monai.networks import one_hot
 from torch import nn
 
 from ..fields.warp import warp
@@ -12,7 +14,7 @@ from ..losses.similarity import dissimilarity
 from ..networks.convex_registration import ConvexRegistration
 from ..transforms.mind import mind_ssc
 
-SUPERVISIONS = ("pseudo_label", "mind", "ncc")
+SUPERVISIONS = ("pseudo_label", "mind", "ncc", "supervised")
 LOSS_FACTOR = 1.5  # of the mean distance; a constant of the authors' code
 
 
@@ -53,8 +55,10 @@ class ImageStudentLoss:
         label_stride: voxels between the nodes on which prediction and label are compared.
         crop: nodes left out at every border.
         amp: features in bfloat16; the solver always works in float32.
-        supervision: "pseudo_label"; or, for comparison, "mind" or "ncc": dissimilarity of the warped pair.
-        regularization_weight: of :func:`~common.losses.registration.diffusion` with "mind" or "ncc".
+        supervision: "pseudo_label"; or, for comparison, "mind" or "ncc": dissimilarity of the warped pair, or
+            "supervised": soft Dice of its structures, what the same network learns from labels.
+        regularization_weight: of :func:`~common.losses.registration.diffusion` with all but "pseudo_label".
+        num_structures: labels 1 to this number count with "supervised".
 
     Raises:
         ValueError: for an unknown supervision.
@@ -67,15 +71,26 @@ class ImageStudentLoss:
         amp: bool = False,
         supervision: str = "pseudo_label",
         regularization_weight: float = 1.0,
+        num_structures: int = 2,
     ) -> None:
         if supervision not in SUPERVISIONS:
             raise ValueError(f"expected a supervision of {', '.join(SUPERVISIONS)}, got {supervision!r}")
         self.label_stride, self.crop, self.amp = label_stride, crop, amp
         self.supervision, self.regularization_weight = supervision, regularization_weight
-        self.ncc = dissimilarity("lncc")
+        self.ncc, self.num_structures = dissimilarity("lncc"), num_structures
+        self.soft_dice = DiceLoss(include_background=False)
 
     def __call__(self, network: ConvexRegistration, sample: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Loss of a batch with ``image`` (B, 2, *spatial) and ``label`` (B, 3, *nodes): a scalar."""
+        """Loss of a batch: a scalar.
+
+        Args:
+            network: the student.
+            sample: ``image`` (B, 2, *spatial), ``label`` (B, 3, *nodes) and, with "supervised", ``structures``
+                (B, 2, *spatial).
+
+        Raises:
+            ValueError: with "supervised", for a sample without structures.
+        """
         device = next(network.parameters()).device
         image = torch.as_tensor(sample["image"]).to(device)
         fixed, moving = image[:, :1], image[:, 1:]
@@ -87,12 +102,27 @@ class ImageStudentLoss:
             label = torch.as_tensor(sample["label"]).to(device)
             return label_distance(network.to_voxels(cells, list(label.shape[2:]), self.label_stride), label, self.crop)
         ddf = network.to_voxels(cells, list(image.shape[2:]), 1)
-        warped = warp(moving, ddf)
+        return self._dissimilarity(ddf, image, sample) + self.regularization_weight * diffusion(ddf)
+
+    def _dissimilarity(
+        self, ddf: torch.Tensor, image: torch.Tensor, sample: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        if self.supervision == "supervised":
+            fixed, moving = self._structures(sample, image)
+            return self.soft_dice(warp(moving, ddf), fixed)
+        fixed, warped = image[:, :1], warp(image[:, 1:], ddf)
         if self.supervision == "mind":
-            value = (mind_ssc(warped) - mind_ssc(fixed)).square().mean()
-        else:
-            value = self.ncc(warped, fixed)
-        return value + self.regularization_weight * diffusion(ddf)
+            return (mind_ssc(warped) - mind_ssc(fixed)).square().mean()
+        return self.ncc(warped, fixed)
+
+    def _structures(self, sample: Mapping[str, torch.Tensor], image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Indicators of background and structures, (B, 1 + num_structures, *spatial), fixed and moving."""
+        if "structures" not in sample:
+            raise ValueError("supervision supervised: expected labels of the fit part as structures, got none")
+        labels = torch.as_tensor(sample["structures"]).to(image)
+        labels = torch.where(labels > self.num_structures, 0, labels)
+        fixed, moving = (one_hot(labels[:, k : k + 1], self.num_structures + 1, dtype=image.dtype) for k in (0, 1))
+        return fixed, moving
 
 
 class ImageLabeler:
@@ -125,7 +155,7 @@ class ImageLabeler:
 
 
 class NoLabeler:
-    """Labels of zeros, for supervision by a metric, in the same frame."""
+    """Labels of zeros, for supervision by a metric or by structures, in the same frame."""
 
     def __init__(self, label_stride: int = 2) -> None:
         self.label_stride = label_stride
@@ -144,7 +174,7 @@ def labeler(
     label_stride: int = 2,
     refine: bool = True,
 ) -> ImageLabeler | NoLabeler:
-    """What makes the labels of a supervision: nothing for "mind" and "ncc"."""
+    """What makes the labels of a supervision: nothing for all but "pseudo_label"."""
     if supervision == "pseudo_label":
         return ImageLabeler(inferer, label_stride, refine)
     return NoLabeler(label_stride)

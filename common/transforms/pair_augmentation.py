@@ -124,17 +124,28 @@ class AugmentLabeledPair:
         self.label_stride, self.formula = label_stride, formula
 
     def __call__(self, item: dict, label: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """``image`` (2, *spatial), fixed first, and ``label`` (3, *nodes), voxels."""
+        """``image`` (2, *spatial), fixed first, and ``label`` (3, *nodes), voxels; ``structures`` as ``image``."""
         image = torch.as_tensor(item["image"]).float()
         if not self.enabled:
-            return {"image": image, "label": label}
+            return {**item, "image": image, "label": label}
         shape = list(image.shape[1:])
         maps = random_affine_pair(generator, self.common_sd, self.separate_sd)
         first, second = (voxel_affine(affine, shape) for affine in maps)
-        positions = lattice_positions(shape, 1.0, 0.0)
-        warped = [
-            sample(channel[None, None], apply_affine(matrix, positions)[None])[0]
-            for channel, matrix in zip(image, (first, second), strict=True)
-        ]
         change = affine_label if self.formula == "exact" else released_label
-        return {"image": torch.cat(warped), "label": change(label, first, second, self.label_stride)}
+        pair = {
+            "image": _moved(image, (first, second), "bilinear"),
+            "label": change(label, first, second, self.label_stride),
+        }
+        if "structures" in item:
+            pair["structures"] = _moved(item["structures"].float(), (first, second), "nearest")
+        return pair
+
+
+def _moved(volumes: torch.Tensor, affines: tuple[torch.Tensor, torch.Tensor], mode: str) -> torch.Tensor:
+    """Both volumes (2, *spatial), each under its own affine map in voxels."""
+    positions = lattice_positions(list(volumes.shape[1:]), 1.0, 0.0)
+    moved = [
+        sample(volume[None, None], apply_affine(affine, positions)[None], mode)[0]
+        for volume, affine in zip(volumes, affines, strict=True)
+    ]
+    return torch.cat(moved)

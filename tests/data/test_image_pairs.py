@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -38,6 +39,13 @@ def test_images_of_different_shapes_are_an_error():
         FixedPairs(subjects)[0]
 
 
+def test_pairs_have_structures_where_their_subjects_have_labels():
+    subjects = [{"image": torch.full((1, 2, 2, 2), 9.0), "label": torch.full((1, 2, 2, 2), float(k))} for k in (1, 2)]
+    pair = FixedPairs(subjects)[0]
+    assert pair["structures"][:, 0, 0, 0].tolist() == [1.0, 2.0]
+    assert set(FixedPairs([{"image": subject["image"]} for subject in subjects])[0]) == {"image"}
+
+
 @pytest.fixture(params=["dataset.json", "AbdomenCTCT_dataset.json"])
 def abdomen(tmp_path, request):
     """Ten scans with labels, of which registration_val pairs the last two."""
@@ -66,6 +74,20 @@ def sides(pairs):
 def test_learn2reg_layout_gives_images_to_train_on_without_labels(abdomen):
     assert is_learn2reg(abdomen)
     assert [set(subject) for subject in fit_images(abdomen)] == [{"subject", "image"}] * 6
+
+
+def test_labels_to_train_on_come_only_when_asked_for(abdomen):
+    assert [set(subject) for subject in fit_images(abdomen, with_labels=True)] == [{"subject", "image", "label"}] * 6
+
+
+def test_a_subject_without_the_label_that_is_asked_for_is_an_error(abdomen):
+    path = next(Path(abdomen).glob("*.json"))
+    content = json.loads(path.read_text())
+    content["training"] = [{"image": entry["image"]} for entry in content["training"]]
+    path.write_text(json.dumps(content))
+    shutil.rmtree(Path(abdomen) / "labelsTr")
+    with pytest.raises(ValueError, match=r"expected a label of every subject of the fit part, .* has none"):
+        fit_images(abdomen, with_labels=True)
 
 
 def test_no_scored_scan_of_learn2reg_is_trained_on(abdomen):

@@ -23,7 +23,10 @@ def network():
 def batch():
     generator = torch.Generator().manual_seed(0)
     label = torch.randn(1, 3, 8, 12, 8, generator=generator)
-    return {"image": torch.randn(1, 2, *SHAPE, generator=generator), "label": label}
+    structures = torch.zeros(1, 2, *SHAPE)
+    structures[:, 0, 4:10, 6:16, 4:12], structures[:, 1, 5:11, 8:18, 5:12] = 1.0, 1.0
+    image = torch.randn(1, 2, *SHAPE, generator=generator)
+    return {"image": image, "label": label, "structures": structures}
 
 
 def test_distance_is_in_voxels_and_leaves_the_border_out():
@@ -39,7 +42,7 @@ def test_a_crop_that_leaves_nothing_is_an_error():
         label_distance(torch.zeros(1, 3, 8, 8, 8), torch.zeros(1, 3, 8, 8, 8), crop=8)
 
 
-@pytest.mark.parametrize("supervision", ["pseudo_label", "mind", "ncc"])
+@pytest.mark.parametrize("supervision", ["pseudo_label", "mind", "ncc", "supervised"])
 @pytest.mark.parametrize("amp", [False, True])
 def test_every_supervision_moves_the_network(supervision, amp):
     student = network()
@@ -79,6 +82,53 @@ def test_supervision_by_a_metric_needs_no_labels():
     assert zero(None, {"image": torch.zeros(2, 8, 8, 8)}, None)[0].shape == (3, 4, 4, 4)
 
 
+class FixedField:
+    """Stands in for a network that gives one field, whatever the features."""
+
+    def __init__(self, field):
+        self.field = field
+
+    def parameters(self):
+        return iter([self.field])
+
+    def features(self, image):
+        return image, image
+
+    def match(self, fixed, moving):
+        return self.field
+
+    def to_voxels(self, field, shape, stride):
+        return field[..., ::stride, ::stride, ::stride]
+
+
+def test_the_supervised_baseline_counts_the_overlap_of_structures():
+    sample = batch()
+    moved = torch.zeros(1, 2, *SHAPE)
+    moved[:, 0, 4:10, 6:16, 4:12], moved[:, 1, 6:12, 6:16, 4:12] = 1.0, 1.0  # moving lies 2 voxels further
+    loss = ImageStudentLoss(supervision="supervised", regularization_weight=0.0)
+    shift = torch.zeros(1, 3, *SHAPE)
+    shift[:, 0] = 2.0
+    here = loss(FixedField(torch.zeros_like(shift)), sample | {"structures": moved})
+    there = loss(FixedField(shift), sample | {"structures": moved})
+    # Structure 1 overlaps by 4 of 6 planes without the shift; structure 2 is in neither image, which is no loss.
+    assert here == pytest.approx((1 - 4 / 6) / 2, abs=1e-4)
+    assert there == pytest.approx(0.0, abs=1e-4)
+
+
+def test_structures_beyond_the_last_one_are_background():
+    sample = batch()
+    with_others = sample | {"structures": torch.where(sample["structures"] == 0, 7.0, sample["structures"])}
+    loss = ImageStudentLoss(supervision="supervised")
+    field = FixedField(torch.zeros(1, 3, *SHAPE))
+    assert loss(field, with_others) == loss(field, sample)
+
+
+def test_supervision_without_structures_is_an_error():
+    sample = {key: value for key, value in batch().items() if key != "structures"}
+    with pytest.raises(ValueError, match="expected labels of the fit part as structures, got none"):
+        ImageStudentLoss(supervision="supervised")(network(), sample)
+
+
 def test_an_unknown_supervision_is_an_error():
-    with pytest.raises(ValueError, match="supervision of pseudo_label, mind, ncc, got 'dice'"):
+    with pytest.raises(ValueError, match="supervision of pseudo_label, mind, ncc, supervised, got 'dice'"):
         ImageStudentLoss(supervision="dice")

@@ -100,3 +100,16 @@ def test_without_augmentation_the_pair_stays_as_it_is():
 def test_an_unknown_formula_is_an_error():
     with pytest.raises(ValueError, match="formula of exact, released, got 'other'"):
         AugmentLabeledPair(formula="other")
+
+
+def test_structures_go_with_their_images():
+    structures = torch.zeros(2, 16, 16, 16)
+    structures[0, 3:9, 4:12, 5:13], structures[1, 6:12, 2:9, 4:10] = 1.0, 2.0
+    item = {"image": structures.clone(), "structures": structures}
+    sample = AugmentLabeledPair()(item, torch.zeros(3, 8, 8, 8), torch.Generator().manual_seed(3))
+    assert set(sample["structures"].unique().tolist()) == {0.0, 1.0, 2.0}
+    assert not torch.equal(sample["structures"], structures)
+    for number, value in ((0, 1.0), (1, 2.0)):  # linear and nearest interpolation agree away from the half
+        certain = (sample["image"][number] / value - 0.5).abs() > 0.4
+        assert torch.equal(sample["structures"][number][certain], sample["image"][number][certain].round())
+    assert "structures" not in AugmentLabeledPair()({"image": structures}, torch.zeros(3, 8, 8, 8), torch.Generator())
