@@ -27,7 +27,7 @@ def fit_images(dataset_dir: str, with_labels: bool = False) -> list[dict]:
 
     Args:
         dataset_dir: see there; empty for the sample population.
-        with_labels: for the supervised baseline alone.
+        with_labels: whether they have ``label`` too; the supervised baseline needs it, nothing else may see it.
 
     Raises:
         ValueError: where a subject should have a label and has none.
@@ -41,7 +41,9 @@ def fit_images(dataset_dir: str, with_labels: bool = False) -> list[dict]:
     fit = subjects(dataset_dir, "fit")
     bare = [subject["subject"] for subject in fit if with_labels and "label" not in subject]
     if bare:
-        raise ValueError(f"{dataset_dir}: expected a label of every subject of the fit part, {bare[0]} has none")
+        raise ValueError(
+            f"{dataset_dir}: the supervised baseline needs a label of every subject to train on, {bare[0]} has none"
+        )
     return [{key: subject[key] for key in keys} for subject in fit]
 
 
@@ -118,12 +120,16 @@ def chosen_pairs(num_subjects: int, num_pairs: int = 0, seed: int = 0) -> list[t
 class FixedPairs(Dataset):
     """Pairs that stay the same throughout a training, so that each can keep a pseudo label.
 
+    A pair is ``image`` (2, *spatial), fixed first, and, where its subjects have labels, ``structures`` of that shape.
+
     Args:
         subjects: data set of items with ``image`` (1, *spatial), all on one grid, and, for the supervised baseline,
-            ``label``; kept in memory by a CacheDataset. A pair has ``image`` (2, *spatial), fixed first, and the labels
-            as ``structures``.
+            ``label`` of that shape; kept in memory by a CacheDataset.
         num_pairs: see :func:`chosen_pairs`.
         seed: of the choice.
+
+    Raises:
+        ValueError: when an item is read, for images or labels of different shapes.
 
     Example:
         >>> subjects = [{"image": torch.full((1, 2, 2, 2), float(number))} for number in range(3)]
@@ -140,13 +146,18 @@ class FixedPairs(Dataset):
 
     def __getitem__(self, index: int) -> dict:
         items = [self.subjects[number] for number in self.pairs[index]]
-        fixed, moving = (torch.as_tensor(item["image"]) for item in items)
-        if fixed.shape != moving.shape:
-            raise ValueError(
-                f"pair {index}: expected images of one shape, got {list(fixed.shape)}, {list(moving.shape)}"
-            )
-        pair = {"image": torch.cat([fixed, moving]).as_subclass(torch.Tensor)}
-        if all("label" in item for item in items):
-            labels = [torch.as_tensor(item["label"]) for item in items]
-            pair["structures"] = torch.cat(labels).as_subclass(torch.Tensor)
+        pair = {"image": _stacked(index, "images", items, "image")}
+        if any("label" in item for item in items):
+            pair["structures"] = _stacked(index, "labels", items, "label")
+            if pair["structures"].shape != pair["image"].shape:
+                shapes = [list(pair[key].shape) for key in ("image", "structures")]
+                raise ValueError(f"pair {index}: expected labels shaped as their images, {shapes[0]}, got {shapes[1]}")
         return pair
+
+
+def _stacked(index: int, what: str, items: Sequence[dict], key: str) -> torch.Tensor:
+    """Volumes (1, *spatial) of both items: (2, *spatial)."""
+    fixed, moving = (torch.as_tensor(item[key]) for item in items)
+    if fixed.shape != moving.shape:
+        raise ValueError(f"pair {index}: expected {what} of one shape, got {list(fixed.shape)}, {list(moving.shape)}")
+    return torch.cat([fixed, moving]).as_subclass(torch.Tensor)

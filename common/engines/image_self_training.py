@@ -78,7 +78,7 @@ class ImageStudentLoss:
         self.label_stride, self.crop, self.amp = label_stride, crop, amp
         self.supervision, self.regularization_weight = supervision, regularization_weight
         self.ncc, self.num_structures = dissimilarity("lncc"), num_structures
-        self.soft_dice = DiceLoss(include_background=False)
+        self.soft_dice = DiceLoss()
 
     def __call__(self, network: ConvexRegistration, sample: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Loss of a batch: a scalar.
@@ -86,10 +86,10 @@ class ImageStudentLoss:
         Args:
             network: the student.
             sample: ``image`` (B, 2, *spatial), ``label`` (B, 3, *nodes) and, with "supervised", ``structures``
-                (B, 2, *spatial).
+                (B, 2, *spatial), whole numbers from 0 to num_structures.
 
         Raises:
-            ValueError: with "supervised", for a sample without structures.
+            ValueError: with "supervised", for a sample without structures, or with labels beyond num_structures.
         """
         device = next(network.parameters()).device
         image = torch.as_tensor(sample["image"]).to(device)
@@ -109,20 +109,24 @@ class ImageStudentLoss:
     ) -> torch.Tensor:
         if self.supervision == "supervised":
             fixed, moving = self._structures(sample, image)
-            return self.soft_dice(warp(moving, ddf), fixed)
+            return self.soft_dice(warp(moving, ddf, padding_mode="zeros"), fixed)
         fixed, warped = image[:, :1], warp(image[:, 1:], ddf)
         if self.supervision == "mind":
             return (mind_ssc(warped) - mind_ssc(fixed)).square().mean()
         return self.ncc(warped, fixed)
 
-    def _structures(self, sample: Mapping[str, torch.Tensor], image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Indicators of background and structures, (B, 1 + num_structures, *spatial), fixed and moving."""
+    def _structures(self, sample: Mapping[str, torch.Tensor], image: torch.Tensor) -> list[torch.Tensor]:
+        """Indicators of the structures, (B, num_structures, *spatial), of fixed and moving."""
         if "structures" not in sample:
             raise ValueError("supervision supervised: expected labels of the fit part as structures, got none")
         labels = torch.as_tensor(sample["structures"]).to(image)
-        labels = torch.where(labels > self.num_structures, 0, labels)
-        fixed, moving = (one_hot(labels[:, k : k + 1], self.num_structures + 1, dtype=image.dtype) for k in (0, 1))
-        return fixed, moving
+        last = self.num_structures
+        if labels.min() < 0 or labels.max() > last or (labels != labels.round()).any():
+            raise ValueError(
+                f"supervision supervised: expected whole labels from 0 to num_structures = {last}, "
+                f"got {labels.min():g} to {labels.max():g}"
+            )
+        return [one_hot(labels[:, k : k + 1], last + 1, dtype=image.dtype)[:, 1:] for k in (0, 1)]
 
 
 class ImageLabeler:

@@ -7,6 +7,7 @@ from ..fields.grid import sample
 from ..solvers.lattice import lattice_positions, sample_lattice
 
 FORMULAS = ("exact", "released")
+MODES = {"image": ("bilinear", "border"), "structures": ("nearest", "zeros")}  # interpolation, and what lies outside
 
 
 def random_affine_pair(
@@ -124,28 +125,34 @@ class AugmentLabeledPair:
         self.label_stride, self.formula = label_stride, formula
 
     def __call__(self, item: dict, label: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """``image`` (2, *spatial), fixed first, and ``label`` (3, *nodes), voxels; ``structures`` as ``image``."""
-        image = torch.as_tensor(item["image"]).float()
+        """What the student sees.
+
+        Args:
+            item: ``image`` (2, *spatial), fixed first, and, for the supervised baseline, ``structures`` of that shape,
+                which are moved with their images by nearest neighbors.
+            label: (3, *nodes), voxels.
+            generator: of the two maps.
+
+        Returns:
+            The same keys and ``label``.
+        """
+        volumes = {key: torch.as_tensor(item[key]).float() for key in MODES if key in item}
         if not self.enabled:
-            return {**item, "image": image, "label": label}
+            return {**volumes, "label": label}
+        image = volumes["image"]
         shape = list(image.shape[1:])
         maps = random_affine_pair(generator, self.common_sd, self.separate_sd)
         first, second = (voxel_affine(affine, shape) for affine in maps)
         change = affine_label if self.formula == "exact" else released_label
-        pair = {
-            "image": _moved(image, (first, second), "bilinear"),
-            "label": change(label, first, second, self.label_stride),
-        }
-        if "structures" in item:
-            pair["structures"] = _moved(item["structures"].float(), (first, second), "nearest")
-        return pair
+        moved = {key: _moved(volume, (first, second), *MODES[key]) for key, volume in volumes.items()}
+        return {**moved, "label": change(label, first, second, self.label_stride)}
 
 
-def _moved(volumes: torch.Tensor, affines: tuple[torch.Tensor, torch.Tensor], mode: str) -> torch.Tensor:
+def _moved(volumes: torch.Tensor, affines: tuple[torch.Tensor, torch.Tensor], mode: str, padding: str) -> torch.Tensor:
     """Both volumes (2, *spatial), each under its own affine map in voxels."""
     positions = lattice_positions(list(volumes.shape[1:]), 1.0, 0.0)
     moved = [
-        sample(volume[None, None], apply_affine(affine, positions)[None], mode)[0]
+        sample(volume[None, None], apply_affine(affine, positions)[None], mode, padding)[0]
         for volume, affine in zip(volumes, affines, strict=True)
     ]
     return torch.cat(moved)

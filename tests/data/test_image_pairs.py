@@ -46,6 +46,12 @@ def test_pairs_have_structures_where_their_subjects_have_labels():
     assert set(FixedPairs([{"image": subject["image"]} for subject in subjects])[0]) == {"image"}
 
 
+def test_labels_not_shaped_as_their_images_are_an_error():
+    subjects = [{"image": torch.zeros(1, 4, 4, 4), "label": torch.zeros(1, 4, 4, 5)}] * 2
+    with pytest.raises(ValueError, match=r"pair 0: expected labels shaped as their images, \[2, 4, 4, 4\], got"):
+        FixedPairs(subjects)[0]
+
+
 @pytest.fixture(params=["dataset.json", "AbdomenCTCT_dataset.json"])
 def abdomen(tmp_path, request):
     """Ten scans with labels, of which registration_val pairs the last two."""
@@ -86,7 +92,7 @@ def test_a_subject_without_the_label_that_is_asked_for_is_an_error(abdomen):
     content["training"] = [{"image": entry["image"]} for entry in content["training"]]
     path.write_text(json.dumps(content))
     shutil.rmtree(Path(abdomen) / "labelsTr")
-    with pytest.raises(ValueError, match=r"expected a label of every subject of the fit part, .* has none"):
+    with pytest.raises(ValueError, match=r"needs a label of every subject to train on, .* has none"):
         fit_images(abdomen, with_labels=True)
 
 

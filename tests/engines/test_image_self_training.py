@@ -46,7 +46,7 @@ def test_a_crop_that_leaves_nothing_is_an_error():
 @pytest.mark.parametrize("amp", [False, True])
 def test_every_supervision_moves_the_network(supervision, amp):
     student = network()
-    loss = ImageStudentLoss(crop=1, amp=amp, supervision=supervision)(student, batch())
+    loss = ImageStudentLoss(crop=1, amp=amp, supervision=supervision, regularization_weight=0.0)(student, batch())
     loss.backward()
     assert torch.isfinite(loss)
     assert student.feature_extractor.first[0][0].weight.grad.abs().sum() > 0
@@ -76,8 +76,9 @@ def test_without_refinement_a_label_is_one_solve_and_all_pairs_are_alike():
     assert difficulty == 0.0
 
 
-def test_supervision_by_a_metric_needs_no_labels():
-    zero = labeler(RefinedInferer(), "ncc")
+@pytest.mark.parametrize("supervision", ["mind", "ncc", "supervised"])
+def test_only_the_self_training_needs_pseudo_labels(supervision):
+    zero = labeler(RefinedInferer(), supervision)
     assert isinstance(zero, NoLabeler)
     assert zero(None, {"image": torch.zeros(2, 8, 8, 8)}, None)[0].shape == (3, 4, 4, 4)
 
@@ -115,12 +116,12 @@ def test_the_supervised_baseline_counts_the_overlap_of_structures():
     assert there == pytest.approx(0.0, abs=1e-4)
 
 
-def test_structures_beyond_the_last_one_are_background():
-    sample = batch()
-    with_others = sample | {"structures": torch.where(sample["structures"] == 0, 7.0, sample["structures"])}
-    loss = ImageStudentLoss(supervision="supervised")
-    field = FixedField(torch.zeros(1, 3, *SHAPE))
-    assert loss(field, with_others) == loss(field, sample)
+@pytest.mark.parametrize("value", [3.0, -1.0, 0.5])
+def test_labels_that_are_no_structure_are_an_error(value):
+    structures = batch()["structures"]
+    structures[0, 0, 0, 0, 0] = value
+    with pytest.raises(ValueError, match="expected whole labels from 0 to num_structures = 2, got"):
+        ImageStudentLoss(supervision="supervised")(network(), batch() | {"structures": structures})
 
 
 def test_supervision_without_structures_is_an_error():

@@ -113,3 +113,9 @@ def test_structures_go_with_their_images():
         certain = (sample["image"][number] / value - 0.5).abs() > 0.4
         assert torch.equal(sample["structures"][number][certain], sample["image"][number][certain].round())
     assert "structures" not in AugmentLabeledPair()({"image": structures}, torch.zeros(3, 8, 8, 8), torch.Generator())
+
+
+def test_structures_stay_as_they_are_without_augmentation():
+    item = {"image": torch.rand(2, 4, 4, 4), "structures": torch.randint(0, 3, (2, 4, 4, 4))}
+    sample = AugmentLabeledPair(enabled=False)(item, torch.rand(3, 2, 2, 2), torch.Generator())
+    assert torch.equal(sample["structures"], item["structures"].float())
