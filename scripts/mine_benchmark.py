@@ -17,6 +17,7 @@ from monai.networks.nets import VoxelMorph as MonaiVoxelMorph
 from common.command_line import run_command
 from common.engines.posterior_registration import PosteriorRegistrationSteps, joint_adam
 from common.losses.image_similarity import image_similarity
+from common.mixed_precision import multiplies_bfloat16
 from common.networks.voxelmorph_diff import VoxelMorphDiff
 
 FULL_SHAPE = (160, 192, 224)
@@ -67,7 +68,7 @@ def network(shape: tuple = FULL_SHAPE, num_threads: int = 1) -> str:
 
 
 def training(shape: tuple = FULL_SHAPE, num_threads: int = 1) -> str:
-    """The same for one step of the joint training, in float32 and in bfloat16.
+    """The same for one step of the joint training, in float32 and, where the processor multiplies it, in bfloat16.
 
     Args:
         shape: of the images.
@@ -76,7 +77,10 @@ def training(shape: tuple = FULL_SHAPE, num_threads: int = 1) -> str:
     Returns:
         Markdown table.
     """
-    return _table({"step, float32": _step, "step, bfloat16": _amp_step}, shape, num_threads)
+    rows = {"step, float32": _step}
+    if multiplies_bfloat16("cpu"):
+        rows["step, bfloat16"] = _amp_step
+    return _table(rows, shape, num_threads)
 
 
 def _table(rows: dict[str, Callable], shape: tuple, num_threads: int) -> str:

@@ -40,6 +40,7 @@ def stage_curve(
     num_pairs: int = 50,
     num_threads: int = 1,
     reference: str = "",
+    settings: dict | None = None,
     **others: str,
 ) -> None:
     """Dice on the network's grid of 1 mm after each stage: one solve, one warp and Adam, two warps, Adam, the search.
@@ -54,17 +55,18 @@ def stage_curve(
         num_pairs: only the first ones.
         num_threads: of torch.
         reference: row of this call that the others are compared with, such as "stage 4"; empty for the last stage.
+        settings: scalars of inference.json that these weights need otherwise, such as "{'strides': [2, 1, 1, 1, 1]}".
         **others: files of weights of the same network, by the names of their rows, such as --trained_by_ncc FILE.
 
     Raises:
-        ValueError: for a reference that is no row of this call.
+        ValueError: for a reference that is no row of this call, or a setting that inference.json does not have.
     """
     trained = _trained(run_dir, others)
     reference = (reference or [RANDOM, *(name for name in trained if name.startswith("stage "))][-1]).replace("_", " ")
     if reference not in (RANDOM, *trained, MIND):
         raise ValueError(f"reference: expected one of {', '.join((RANDOM, *trained, MIND))}, got {reference}")
     torch.set_num_threads(num_threads)
-    parser = ConfigParser(ConfigParser.load_config_file(BUNDLE / "configs" / "inference.json"))
+    parser = _parser(settings or {})
     inferer = parser.get_parsed_content("inferer")
     search, inferer.search = inferer.search, None
     pairs = _load(parser, scored_pairs(dataset_dir, part, num_pairs))
@@ -76,6 +78,7 @@ def stage_curve(
     for name, network, own in _networks(parser, trained, inferer):
         origin = {"weights": fingerprint(network), "num_warps": own.num_warps, "adam": asdict(own.adam)}
         origin["search"] = {key: parser.get(key) for key in SEARCH}
+        origin |= {"settings": settings} if settings else {}
         if not rows.get(name, {}).items() >= origin.items():
             rows[name] = origin | _row(network, own, search, pairs)
             write_json(path, head | {"rows": rows})
@@ -83,6 +86,15 @@ def stage_curve(
         scored[name] = rows[name]["pairs"]
     print("\n".join(comparison(scored, reference)))
     print(path)
+
+
+def _parser(settings: Mapping[str, object]) -> ConfigParser:
+    """inference.json of the bundle with other values of some scalars."""
+    config = ConfigParser.load_config_file(BUNDLE / "configs" / "inference.json")
+    unknown = sorted(settings.keys() - config.keys())
+    if unknown:
+        raise ValueError(f"settings: expected scalars of inference.json, got {', '.join(unknown)}")
+    return ConfigParser(config | dict(settings))
 
 
 def _finished(path: Path, head: dict) -> dict[str, dict]:
@@ -108,9 +120,11 @@ def _networks(parser: ConfigParser, trained: Mapping[str, Path], inferer: Refine
         yield name, network, inferer
     adam = inferer.adam
     options = {"num_adam_iterations": adam.num_iterations, "learning_rate": adam.learning_rate}
-    options |= {name: getattr(adam, name) for name in ("normalize", "velocity", "zero_border", "fixed_border")}
+    names = ("normalize", "velocity", "zero_border", "fixed_border", "coarse_integration")
+    options |= {name: getattr(adam, name) for name in names}
     options |= {"projection_channels": 0, "regularization_weight": MIND_WEIGHT}
-    mind = ConvexRegistration(MindFeatures(network.stride), zero_border=network.zero_border).eval()
+    features = MindFeatures(network.stride, network.fine_stride)
+    mind = ConvexRegistration(features, zero_border=network.zero_border).eval()
     yield MIND, mind, RefinedInferer(**options)
 
 

@@ -43,7 +43,7 @@ class PseudoLabelStore:
         if num_pairs < 1:
             raise ValueError(f"expected at least one pair, got {num_pairs}")
         self.folder, self.num_pairs, self.settings = Path(folder), num_pairs, plain(dict(settings or {}))
-        self.stage = -1
+        self.stage, self.origin = -1, ""
 
     def open_stage(self, stage: int, origin: str) -> None:
         """Begin a stage, or go on with it.
@@ -62,7 +62,7 @@ class PseudoLabelStore:
             _check_run(folder, run)
         else:
             _write(folder / RUN_NAME, lambda path: write_json(path, run))
-        self.stage = stage
+        self.stage, self.origin = stage, origin
 
     def close(self) -> None:
         """Forget the open stage; its files stay."""

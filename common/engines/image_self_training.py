@@ -11,6 +11,7 @@ from ..fields.warp import warp
 from ..inferers.refined import RefinedInferer
 from ..losses.registration import diffusion
 from ..losses.similarity import dissimilarity
+from ..mixed_precision import bfloat16_autocast
 from ..networks.convex_registration import ConvexRegistration
 from ..transforms.mind import mind_ssc
 
@@ -54,7 +55,7 @@ class ImageStudentLoss:
     Args:
         label_stride: voxels between the nodes on which prediction and label are compared.
         crop: nodes left out at every border.
-        amp: features in bfloat16; the solver always works in float32.
+        amp: features in bfloat16, where the device multiplies it; the solver always works in float32.
         supervision: "pseudo_label"; or, for comparison, "mind" or "ncc": dissimilarity of the warped pair, or
             "supervised": soft Dice of its structures, what the same network learns from labels.
         regularization_weight: of :func:`~common.losses.registration.diffusion` with all but "pseudo_label".
@@ -94,7 +95,7 @@ class ImageStudentLoss:
         device = next(network.parameters()).device
         image = torch.as_tensor(sample["image"]).to(device)
         fixed, moving = image[:, :1], image[:, 1:]
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.amp):
+        with bfloat16_autocast(device.type, self.amp):
             # One batch of both images, so that batch norm scales them alike.
             coarse = network.features(torch.cat([fixed, moving]))[1].float()
         cells = network.match(*coarse.chunk(2))

@@ -9,6 +9,7 @@ from torch import nn
 from ..data.randomness import sample_seed
 from ..fields.warp import warp
 from ..losses.velocity_prior import velocity_prior
+from ..mixed_precision import bfloat16_autocast, multiplies_bfloat16
 from ..networks.voxelmorph_diff import VoxelMorphDiff, sample_velocity
 from .distributed import average_gradients
 
@@ -29,7 +30,7 @@ class PosteriorRegistrationSteps:
         optimizer: of both, see :func:`joint_adam`.
         alpha: α ≥ 0.
         prior_weight: λ, see :func:`~common.losses.velocity_prior.velocity_prior`.
-        amp: run the network in bfloat16; fields, warps and losses stay in float32.
+        amp: run the network in bfloat16, where the device multiplies it; fields, warps and losses stay in float32.
         max_gradient_norm: longer gradients are shortened to it; 0 leaves them. Rates well above the paper's need it:
             the log-variance soon overshoots, and one huge gradient then slows Adam down for a thousand steps.
         seed: of noise and shuffles.
@@ -60,13 +61,14 @@ class PosteriorRegistrationSteps:
         """Take the step on ``image`` (B, 2, *spatial) and ``draw`` (B, 2); returns the terms of the loss."""
         self.network.train()
         image = torch.as_tensor(batch["image"]).to(next(self.network.parameters()).device)
-        if self.amp and image.device.type == "cpu" and min(image.shape[2:]) < MIN_AMP_SIZE:
+        on_cpu = image.device.type == "cpu"
+        if self.amp and on_cpu and min(image.shape[2:]) < MIN_AMP_SIZE and multiplies_bfloat16("cpu"):
             raise ValueError(
                 f"amp: expected at least {MIN_AMP_SIZE} voxels per axis on a CPU, got {list(image.shape[2:])}"
             )
         seeds = [sample_seed(self.seed + 1, *draw) for draw in batch["draw"].tolist()]
         generators = [torch.Generator(image.device).manual_seed(seed) for seed in seeds]
-        with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.amp):
+        with bfloat16_autocast(image.device.type, self.amp):
             mean, log_variance = self.network.posterior(image)
         ddf = self.network.displacement(sample_velocity(mean, log_variance, generators))
         losses = self.loss(image, ddf, mean, log_variance, generators)

@@ -136,6 +136,8 @@ class SelfTrainingStages:
         weighted: whether difficult pairs are drawn less often; False draws all alike.
         optimizer_reset_interval: stages after which the optimizer's moments are forgotten; 0 for never.
         seed: of the labels and the new initialization.
+        first_labels: open stage of another run, whose labels and difficulties stage 0 takes in place of its own; see
+            :func:`~common.data.foreign_labels.foreign_labels`.
 
     Reference:
         Bigalke et al., MICCAI 2023, sections 2.1 and 2.2.
@@ -155,12 +157,14 @@ class SelfTrainingStages:
         weighted: bool = True,
         optimizer_reset_interval: int = 0,
         seed: int = 0,
+        first_labels: PseudoLabelStore | None = None,
     ) -> None:
         self.network, self.pairs, self.draws, self.store = network, pairs, draws, store
         self.labeler, self.first_labeler = labeler, first_labeler or labeler
         self.epochs_per_stage, self.optimizer, self.seed = epochs_per_stage, optimizer, seed
         self.reinitialize, self.weighted = reinitialize, weighted
         self.optimizer_reset_interval = optimizer_reset_interval
+        self.first_labels = first_labels
         self.stage, self.origin = -1, ""
 
     def attach(self, engine: Engine) -> None:
@@ -180,10 +184,14 @@ class SelfTrainingStages:
         """Label all pairs with the network as it is, and hand labels and weights to the student."""
         for buffer in self.network.buffers() if process_count() > 1 else ():
             distributed.broadcast(buffer, src=0)  # running means of batch norm are each process's own
-        self.stage, self.origin = stage, fingerprint(self.network)
+        given = self.first_labels if stage == 0 else None
+        self.stage, self.origin = stage, given.origin if given else fingerprint(self.network)
         if process_rank() == 0:
             self.store.open_stage(stage, self.origin)
-            self._label(self.first_labeler if stage == 0 else self.labeler)
+            if given:
+                self._copy(given)
+            else:
+                self._label(self.first_labeler if stage == 0 else self.labeler)
         if process_count() > 1:
             distributed.barrier()
             self.store.open_stage(stage, self.origin)
@@ -211,6 +219,11 @@ class SelfTrainingStages:
             with torch.no_grad():
                 label, difficulty = labeler(self.network, self.pairs[pair], generator)
             self.store.write(pair, label, float(difficulty))
+
+    def _copy(self, given: PseudoLabelStore) -> None:
+        difficulties = given.difficulties().tolist()
+        for pair in self.store.missing():
+            self.store.write(pair, given.read(pair), difficulties[pair])
 
     def _hand_over(self) -> None:
         difficulties = self.store.difficulties()

@@ -6,12 +6,14 @@ from typing import Any
 import torch
 from monai.inferers import SimpleInferer
 
+from ..mixed_precision import bfloat16_autocast
+
 
 class AutocastInferer(SimpleInferer):
-    """Calls the network in bfloat16 where that is safe and returns float32, so fields are never warped in half.
+    """Calls the network in bfloat16 and returns float32, so fields are never warped in half.
 
-    MONAI's trainers know mixed precision for CUDA only. bfloat16 has the range of float32, so no gradient scaler is
-    needed; on CPUs that multiply it natively, 3-D convolutions take about half the time.
+    MONAI's trainers know mixed precision for CUDA only. On CPUs that multiply bfloat16 3-D convolutions take about half
+    the time; on others, see :func:`~common.mixed_precision.multiplies_bfloat16`, the network runs in float32.
 
     Args:
         amp: whether to; False is MONAI's SimpleInferer.
@@ -28,6 +30,6 @@ class AutocastInferer(SimpleInferer):
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any):
         """network(inputs), float32."""
-        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.amp):
+        with bfloat16_autocast(inputs.device.type, self.amp):
             outputs = super().__call__(inputs, network, *args, **kwargs)
         return outputs.float()

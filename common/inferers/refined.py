@@ -7,6 +7,7 @@ from monai.inferers import Inferer
 
 from ..fields.compose import compose
 from ..fields.warp import warp
+from ..mixed_precision import bfloat16_autocast
 from ..networks.convex_registration import ConvexRegistration
 from ..solvers.consistency import make_consistent
 from ..solvers.feature_adam import AdamSettings, refine_by_adam
@@ -34,9 +35,10 @@ class RefinedInferer(Inferer):
         zero_border: see :class:`~common.solvers.feature_adam.AdamSettings`.
         composition: "exact" as above; "released" u₀(x) + u₁(x + u₀(x)), which is φ₁ ∘ φ₀, as in the authors' code.
         seed: of the projection.
-        amp: features in bfloat16; the solvers always work in float32.
+        amp: features in bfloat16, where the device multiplies it; the solvers always work in float32.
         search: a last refinement, on the images, after that on features; None leaves it out, as in the paper.
         fixed_border: see :class:`~common.solvers.feature_adam.AdamSettings`.
+        coarse_integration: see :class:`~common.solvers.feature_adam.AdamSettings`.
 
     Raises:
         ValueError: for fewer than one warp or an unknown composition.
@@ -61,6 +63,7 @@ class RefinedInferer(Inferer):
         amp: bool = False,
         search: InstanceSearch | None = None,
         fixed_border: bool = False,
+        coarse_integration: bool = False,
     ) -> None:
         super().__init__()
         if num_warps < 1 or composition not in COMPOSITIONS:
@@ -79,6 +82,7 @@ class RefinedInferer(Inferer):
             velocity=velocity,
             zero_border=zero_border,
             fixed_border=fixed_border,
+            coarse_integration=coarse_integration,
         )
 
     def __call__(self, inputs: torch.Tensor, network: ConvexRegistration, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -104,7 +108,7 @@ class RefinedInferer(Inferer):
         return ddf, refined if self.search is None else self.search(refined, inputs)
 
     def _features(self, network: ConvexRegistration, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.amp):
+        with bfloat16_autocast(image.device.type, self.amp):
             fine, coarse = network.features(image.contiguous(memory_format=torch.channels_last_3d))
         return fine.float(), coarse.float()
 

@@ -34,9 +34,11 @@ class AdamSettings:
             the mean of the cells there are.
         fixed_border: whether θ, a velocity, is 0 at the border of the cells, so that beyond it the field folds only
             where the smoothed start does.
+        coarse_integration: whether a velocity is integrated on its control points, see
+            :func:`~.instance.optimize_field`.
 
     Raises:
-        ValueError: for numbers out of range, or a fixed border of a displacement.
+        ValueError: for numbers out of range, or a fixed border or an integration of a displacement.
     """
 
     num_iterations: int = 50
@@ -48,10 +50,13 @@ class AdamSettings:
     velocity: bool = False
     zero_border: bool = True
     fixed_border: bool = False
+    coarse_integration: bool = False
 
     def __post_init__(self):
         if self.num_iterations < 0 or self.learning_rate <= 0 or self.regularization_weight < 0:
             raise ValueError(f"expected num_iterations ≥ 0, learning_rate > 0, regularization_weight ≥ 0, got {self}")
+        if self.coarse_integration and not self.velocity:
+            raise ValueError("coarse_integration: expected a velocity, got a displacement, which is not integrated")
         if self.fixed_border and not self.velocity:
             raise ValueError("fixed_border: expected a velocity, got a displacement, whose means move the border")
 
@@ -123,6 +128,7 @@ def refine_by_adam(
         control_spacing=VELOCITY_SPACING if settings.velocity else 1,
         velocity=settings.velocity,
         num_integration_steps=VELOCITY_STEPS,
+        coarse_integration=settings.coarse_integration,
         fixed_border=settings.fixed_border,
     )
     found = found if settings.velocity else smooth(found)

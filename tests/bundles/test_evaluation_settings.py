@@ -13,6 +13,8 @@ DECISIVE = {
         "feature_scale",
         "zero_border",
         "fixed_border",
+        "strides",
+        "adam_coarse_integration",
         "num_search_steps",
         "couplings",
         "sharpness",

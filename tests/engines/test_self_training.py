@@ -161,6 +161,37 @@ def test_a_folder_of_another_run_is_refused_and_left_alone(tmp_path):
     assert files == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("stage_*/*")}
 
 
+def labels_of_another_run(folder):
+    store = PseudoLabelStore(folder / "labels", NUM_PAIRS)
+    store.open_stage(3, "another network")
+    for pair in range(NUM_PAIRS):
+        store.write(pair, torch.full((1,), 10.0 + pair), float(NUM_PAIRS - pair))
+    return store
+
+
+def test_the_first_stage_can_take_the_labels_of_another_run(tmp_path):
+    result = run(tmp_path / "own", 1, first_labels=labels_of_another_run(tmp_path / "other"))
+    assert [result.store.read(pair).item() for pair in range(NUM_PAIRS)] == [10.0, 11.0, 12.0, 13.0]
+    assert result.draws.weights.argmax() == NUM_PAIRS - 1  # the easiest there
+    origin = json.loads((tmp_path / "own" / "labels" / "stage_00" / "run.json").read_text())["origin"]
+    assert origin == "another network"
+
+
+def test_later_stages_make_their_own_labels(tmp_path):
+    result = run(tmp_path / "own", 4, first_labels=labels_of_another_run(tmp_path / "other"))
+    assert result.store.stage == 1
+    assert max(abs(result.store.read(pair).item()) for pair in range(NUM_PAIRS)) < 10.0
+
+
+@pytest.mark.parametrize("fail_at", [3, 5])  # within the stage of the other run's labels, and in the next
+def test_a_run_on_labels_of_another_one_resumes_to_the_same_numbers(tmp_path, fail_at):
+    given = labels_of_another_run(tmp_path / "other")
+    whole = run(tmp_path / "whole", 3, first_labels=given)
+    before = run(tmp_path / "parts", 3, first_labels=given, fail_at=fail_at)
+    after = run(tmp_path / "parts", 3, first_labels=given, resume=True)
+    assert before.losses + after.losses == whole.losses
+
+
 def test_a_full_disk_names_the_file_and_keeps_the_stage(tmp_path, monkeypatch):
     store = PseudoLabelStore(tmp_path, 2)
     store.open_stage(0, "a")

@@ -1,5 +1,6 @@
 import torch
 
+from common import mixed_precision
 from common.inferers.autocast import AutocastInferer
 from common.networks.voxelmorph import VoxelMorph
 
@@ -10,7 +11,8 @@ def test_without_amp_the_output_is_the_networks():
     assert torch.equal(AutocastInferer()(image, network), network(image))
 
 
-def test_amp_changes_the_field_by_the_precision_of_bfloat16_only():
+def test_amp_changes_the_field_by_the_precision_of_bfloat16_only(monkeypatch):
+    monkeypatch.setattr(mixed_precision, "multiplies_bfloat16", lambda device_type: True)
     torch.manual_seed(0)
     network, image = torch.nn.Conv3d(2, 3, 3, padding=1), torch.rand(1, 2, 8, 8, 8)
     exact, half = network(image), AutocastInferer(amp=True)(image, network)

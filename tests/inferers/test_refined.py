@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from common import mixed_precision
 from common.fields.compose import compose
 from common.fields.warp import warp
 from common.inferers.refined import RefinedInferer
@@ -110,7 +111,8 @@ def test_the_shipped_refinements_have_the_border_of_the_solver(keys):
         assert section["fixed_border"] == section["search"]["fixed_border"] == "@fixed_border"
 
 
-def test_mixed_precision_changes_little():
+def test_mixed_precision_changes_little(monkeypatch):
+    monkeypatch.setattr(mixed_precision, "multiplies_bfloat16", lambda device_type: True)
     torch.manual_seed(0)
     network = ConvexRegistration(FeatureNetwork(strides=(2, 1, 2, 1, 1)), feature_scale=50.0).eval()
     with torch.no_grad():

@@ -24,3 +24,14 @@ def test_stages_come_in_their_order_and_others_after_them(script, tmp_path):
 def test_an_unknown_reference_is_refused_before_any_work(script, tmp_path):
     with pytest.raises(ValueError, match=r"reference: expected one of stage 0, random features, MIND.* got stage 3"):
         script.stage_curve("nowhere", str(tmp_path), reference="stage_3")
+
+
+def test_settings_replace_scalars_of_the_inference(script):
+    parser = script._parser({"strides": [2, 1, 1, 1, 1], "test_weight": 2.5})
+    assert parser.get_parsed_content("network_def").fine_stride == 2
+    assert parser.get_parsed_content("inferer").adam.regularization_weight == 2.5
+
+
+def test_an_unknown_setting_is_refused(script, tmp_path):
+    with pytest.raises(ValueError, match=r"settings: expected scalars of inference.json, got stride"):
+        script.stage_curve("nowhere", str(tmp_path), settings={"stride": 1}, reference="stage 0, random features")

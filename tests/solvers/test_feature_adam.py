@@ -13,14 +13,13 @@ def features(channels=4, size=12):
     return volume / volume.std()
 
 
-@pytest.mark.parametrize("velocity", [False, True])
+@pytest.mark.parametrize(("velocity", "coarse"), [(False, False), (True, False), (True, True)])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_shift_of_the_features_is_found_in_voxels(stride, velocity):
+def test_a_shift_of_the_features_is_found_in_voxels(stride, velocity, coarse):
     moving = features()
     fixed = warp(moving, torch.full((1, 3, 12, 12, 12), 1.0))
-    settings = AdamSettings(
-        learning_rate=0.3, regularization_weight=1.0, projection_channels=0, normalize=True, velocity=velocity
-    )
+    options = {"learning_rate": 0.3, "regularization_weight": 1.0, "projection_channels": 0, "normalize": True}
+    settings = AdamSettings(velocity=velocity, coarse_integration=coarse, **options)
     size, margin = 12 * stride, 4 * stride
     found = refine_by_adam(torch.zeros(1, 3, size, size, size), fixed, moving, stride, settings=settings)
     inner = slice(margin, size - margin)
@@ -110,9 +109,10 @@ def test_a_fixed_border_of_a_velocity_stays_where_the_smoothed_start_has_it():
     assert (still - unmoved).abs().max() > 0.1
 
 
-def test_a_displacement_has_no_fixed_border():
-    with pytest.raises(ValueError, match="fixed_border: expected a velocity"):
-        AdamSettings(fixed_border=True)
+@pytest.mark.parametrize("option", ["fixed_border", "coarse_integration"])
+def test_what_only_a_velocity_has_is_refused_of_a_displacement(option):
+    with pytest.raises(ValueError, match=f"{option}: expected a velocity"):
+        AdamSettings(**{option: True})
 
 
 def test_projection_has_the_spread_of_a_fresh_convolution():
