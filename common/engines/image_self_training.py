@@ -16,6 +16,7 @@ from ..networks.convex_registration import ConvexRegistration
 from ..transforms.mind import mind_ssc
 
 SUPERVISIONS = ("pseudo_label", "mind", "ncc", "supervised")
+SIMILARITIES = ("", "mind", "ncc")
 LOSS_FACTOR = 1.5  # of the mean distance; a constant of the authors' code
 
 
@@ -58,11 +59,16 @@ class ImageStudentLoss:
         amp: features in bfloat16, where the device multiplies it; the solver always works in float32.
         supervision: "pseudo_label"; or, for comparison, "mind" or "ncc": dissimilarity of the warped pair, or
             "supervised": soft Dice of its structures, what the same network learns from labels.
-        regularization_weight: of :func:`~common.losses.registration.diffusion` with all but "pseudo_label".
+        regularization_weight: of :func:`~common.losses.registration.diffusion` with all but the plain "pseudo_label".
         num_structures: labels 1 to this number count with "supervised".
+        similarity: what a student of pseudo labels compares of the warped pair besides, "mind" or "ncc":
+            distance + similarity_weight · (dissimilarity + regularization_weight · diffusion). Empty for the distance
+            alone, as in the paper.
+        similarity_weight: of that term.
 
     Raises:
-        ValueError: for an unknown supervision.
+        ValueError: for an unknown supervision or similarity, or a similarity with another supervision than
+            "pseudo_label".
     """
 
     def __init__(
@@ -73,9 +79,17 @@ class ImageStudentLoss:
         supervision: str = "pseudo_label",
         regularization_weight: float = 1.0,
         num_structures: int = 2,
+        similarity: str = "",
+        similarity_weight: float = 0.0,
     ) -> None:
         if supervision not in SUPERVISIONS:
             raise ValueError(f"expected a supervision of {', '.join(SUPERVISIONS)}, got {supervision!r}")
+        if similarity not in SIMILARITIES or (similarity and supervision != "pseudo_label"):
+            raise ValueError(
+                "student_similarity: expected mind or ncc with supervision pseudo_label, or none, "
+                f"got {similarity!r} with supervision {supervision}"
+            )
+        self.similarity, self.similarity_weight = similarity, similarity_weight
         self.label_stride, self.crop, self.amp = label_stride, crop, amp
         self.supervision, self.regularization_weight = supervision, regularization_weight
         self.ncc, self.num_structures = dissimilarity("lncc"), num_structures
@@ -99,9 +113,23 @@ class ImageStudentLoss:
             # One batch of both images, so that batch norm scales them alike.
             coarse = network.features(torch.cat([fixed, moving]))[1].float()
         cells = network.match(*coarse.chunk(2))
-        if self.supervision == "pseudo_label":
-            label = torch.as_tensor(sample["label"]).to(device)
-            return label_distance(network.to_voxels(cells, list(label.shape[2:]), self.label_stride), label, self.crop)
+        if self.supervision != "pseudo_label":
+            return self._comparison(network, cells, image, sample)
+        label = torch.as_tensor(sample["label"]).to(device)
+        nodes = network.to_voxels(cells, list(label.shape[2:]), self.label_stride)
+        distance = label_distance(nodes, label, self.crop)
+        if not self.similarity:
+            return distance
+        return distance + self.similarity_weight * self._comparison(network, cells, image, sample)
+
+    def _comparison(
+        self,
+        network: ConvexRegistration,
+        cells: torch.Tensor,
+        image: torch.Tensor,
+        sample: Mapping[str, torch.Tensor],
+    ) -> torch.Tensor:
+        """Dissimilarity of the warped pair, with the regularization of the field."""
         ddf = network.to_voxels(cells, list(image.shape[2:]), 1)
         return self._dissimilarity(ddf, image, sample) + self.regularization_weight * diffusion(ddf)
 
@@ -112,7 +140,7 @@ class ImageStudentLoss:
             fixed, moving = self._structures(sample, image)
             return self.soft_dice(warp(moving, ddf, padding_mode="zeros"), fixed)
         fixed, warped = image[:, :1], warp(image[:, 1:], ddf)
-        if self.supervision == "mind":
+        if "mind" in (self.supervision, self.similarity):
             return (mind_ssc(warped) - mind_ssc(fixed)).square().mean()
         return self.ncc(warped, fixed)
 

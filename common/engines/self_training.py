@@ -133,6 +133,8 @@ class SelfTrainingStages:
         optimizer: of the student, for ``optimizer_reset_interval``.
         first_labeler: of stage 0; None for ``labeler``.
         reinitialize: whether the network is initialized anew after the labels of stage 0.
+        fresh_students: whether it is after the labels of every stage, with optimizer and all, so that a student has
+            nothing but the labels from the stage before.
         weighted: whether difficult pairs are drawn less often; False draws all alike.
         optimizer_reset_interval: stages after which the optimizer's moments are forgotten; 0 for never.
         seed: of the labels and the new initialization.
@@ -158,13 +160,14 @@ class SelfTrainingStages:
         optimizer_reset_interval: int = 0,
         seed: int = 0,
         first_labels: PseudoLabelStore | None = None,
+        fresh_students: bool = False,
     ) -> None:
         self.network, self.pairs, self.draws, self.store = network, pairs, draws, store
         self.labeler, self.first_labeler = labeler, first_labeler or labeler
         self.epochs_per_stage, self.optimizer, self.seed = epochs_per_stage, optimizer, seed
         self.reinitialize, self.weighted = reinitialize, weighted
         self.optimizer_reset_interval = optimizer_reset_interval
-        self.first_labels = first_labels
+        self.first_labels, self.fresh_students = first_labels, fresh_students
         self.stage, self.origin = -1, ""
 
     def attach(self, engine: Engine) -> None:
@@ -198,9 +201,10 @@ class SelfTrainingStages:
         self._hand_over()
         if stage > 0 and process_rank() == 0:
             self.store.remove_labels(stage - 1)
-        if stage == 0 and self.reinitialize:
-            initialize_anew(self.network, self.seed + 1)
-        if self.optimizer is not None and self.optimizer_reset_interval and stage % self.optimizer_reset_interval == 0:
+        if self.fresh_students or (stage == 0 and self.reinitialize):
+            initialize_anew(self.network, self.seed + 1 + stage)
+        reset = self.optimizer_reset_interval and stage % self.optimizer_reset_interval == 0
+        if self.optimizer is not None and (reset or self.fresh_students):
             self.optimizer.state.clear()
 
     def state_dict(self) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
+import torch
 from ignite.engine import Engine
 from ignite.handlers import DiskSaver
 from monai.handlers import CheckpointSaver
@@ -52,8 +54,33 @@ class MetricScore:
         return self.sign * float(metrics[self.metric])
 
 
+def on_cpu(state: Any) -> Any:
+    """A state, as of a network, with all tensors on the CPU, so that its file loads where there is no GPU.
+
+    Args:
+        state: tensor, or dictionary of such; anything else is handed back.
+
+    Returns:
+        The same, other dictionaries of the same kind.
+
+    Example:
+        >>> on_cpu({"weight": torch.ones(1), "stage": 3})
+        {'weight': tensor([1.]), 'stage': 3}
+    """
+    if isinstance(state, torch.Tensor):
+        return state.detach().cpu()
+    if not isinstance(state, dict):
+        return state
+    moved = copy(state)  # a state dict carries the versions of its modules as an attribute
+    for name, value in state.items():
+        moved[name] = on_cpu(value)
+    return moved
+
+
 class AtomicDiskSaver(DiskSaver):
     """Ignite's atomic disk saver with an optional fixed file name, replaced without being removed first.
+
+    Tensors are written as tensors of the CPU.
 
     Args:
         folder: where files are written.
@@ -66,7 +93,7 @@ class AtomicDiskSaver(DiskSaver):
 
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping | None = None) -> None:
         """Write a file."""
-        super().__call__(checkpoint, self.filename or filename, metadata)
+        super().__call__(on_cpu(checkpoint), self.filename or filename, metadata)
 
     def remove(self, filename: str) -> None:
         """Remove an outdated file; one with a fixed name is replaced instead."""

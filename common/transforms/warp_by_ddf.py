@@ -28,6 +28,6 @@ class WarpByDdfd(Transform):
         self.moving_key, self.ddf_key, self.warped_key = moving_key, ddf_key, warped_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The item with the warped image."""
+        """The item with the warped image, on the device of the moving one."""
         moving, ddf = (torch.as_tensor(data[key])[None] for key in (self.moving_key, self.ddf_key))
-        return {**data, self.warped_key: warp(moving, ddf)[0]}
+        return {**data, self.warped_key: warp(moving, ddf.to(moving.device))[0]}

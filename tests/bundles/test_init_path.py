@@ -48,4 +48,4 @@ def test_the_network_begins_with_the_given_weights(bundle, tmp_path):
     training.initialize()
     training.run()
     for name, value in training.parser.get_parsed_content("network").named_parameters():
-        torch.testing.assert_close(value, given[name], atol=1e-6, rtol=0)
+        torch.testing.assert_close(value.cpu(), given[name], atol=1e-6, rtol=0)

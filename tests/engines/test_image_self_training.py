@@ -52,6 +52,23 @@ def test_every_supervision_moves_the_network(supervision, amp):
     assert student.feature_extractor.first[0][0].weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("similarity", ["mind", "ncc"])
+def test_a_similarity_of_the_images_is_added_to_the_distance(similarity):
+    student, sample = network().eval(), batch()
+    options = {"crop": 1, "regularization_weight": 0.5}
+    distance = ImageStudentLoss(**options)(student, sample)
+    images = ImageStudentLoss(supervision=similarity, **options)(student, sample)
+    both = ImageStudentLoss(similarity=similarity, similarity_weight=3.0, **options)(student, sample)
+    assert both.item() == pytest.approx(distance.item() + 3 * images.item(), rel=1e-5)
+    assert abs(images.item()) > 1e-3
+
+
+@pytest.mark.parametrize(("similarity", "supervision"), [("mse", "pseudo_label"), ("mind", "ncc")])
+def test_a_similarity_that_does_not_fit_is_an_error(similarity, supervision):
+    with pytest.raises(ValueError, match=f"got '{similarity}' with supervision {supervision}"):
+        ImageStudentLoss(supervision=supervision, similarity=similarity)
+
+
 def test_what_the_network_predicts_is_a_perfect_label():
     student, sample = network().eval(), batch()
     sample["label"] = student(sample["image"])[..., ::2, ::2, ::2]

@@ -3,8 +3,9 @@ import os
 import pytest
 import torch
 from ignite.engine import Engine
+from torch._subclasses import FakeTensorMode
 
-from common.handlers.checkpoint import AtomicCheckpointSaver, MetricScore
+from common.handlers.checkpoint import AtomicCheckpointSaver, MetricScore, on_cpu
 
 
 def best_saver(folder, network, **arguments):
@@ -106,3 +107,12 @@ def test_a_run_that_ends_in_an_error_leaves_no_final_file(tmp_path):
 def test_unknown_metric_is_named():
     with pytest.raises(KeyError, match="expected a metric named 'dice'"):
         MetricScore("dice")(Engine(lambda engine, batch: None))
+
+
+def test_weights_from_a_gpu_are_written_as_those_of_a_cpu():
+    with FakeTensorMode():  # tensors without values, where devices count
+        state = torch.nn.Linear(1, 1, device="meta").state_dict()
+        written = on_cpu({"model": state, "stage": 3})
+        assert written["model"]["weight"].device.type == "cpu"
+    assert written["stage"] == 3
+    assert (written["model"]._metadata, state["weight"].device.type) == (state._metadata, "meta")

@@ -2,7 +2,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from common.solvers.correlation import correlation, displacement_cube, smooth_correlation
+from common.solvers.correlation import (
+    _costs_by_planes,
+    _costs_one_by_one,
+    correlation,
+    displacement_cube,
+    smooth_correlation,
+)
 
 
 @pytest.mark.parametrize("squared", [False, True])
@@ -10,6 +16,22 @@ def test_cost_equals_the_definition(rough, naive, squared):
     moving = rough.roll(1, 2)
     found = correlation(rough, moving, 2, squared)
     assert torch.allclose(found, naive[0](rough, moving, 2, squared), rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("radius", [0, 1, 2])
+def test_the_form_for_gpus_equals_that_for_cpus(radius, squared):
+    generator = torch.Generator().manual_seed(radius)
+    fixed, moving = (torch.randn(2, 3, 5, 6, 7, generator=generator, dtype=torch.float64) for _ in range(2))
+    fixed, moving = fixed.requires_grad_(), moving.requires_grad_()
+    anchor, padded = (x.permute(0, 2, 3, 4, 1) for x in (fixed, F.pad(moving, [radius] * 6)))
+    weights = torch.rand(2, (2 * radius + 1) ** 3, 5, 6, 7, generator=generator, dtype=torch.float64)
+    found = []
+    for form in (_costs_one_by_one, _costs_by_planes):
+        cost_volume = form(anchor, padded, radius, squared)
+        found.append([cost_volume, *torch.autograd.grad((weights * cost_volume).sum(), (fixed, moving))])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=1e-12, atol=1e-12)
 
 
 def test_smoothed_cost_equals_pooling(rough, naive):
