@@ -34,7 +34,7 @@ MIND_WEIGHT = 6.0  # regularization of Adam with 12 descriptors that are not pro
 
 def stage_curve(
     dataset_dir: str,
-    run_dir: str,
+    run_dir: str = "",
     results: str = "",
     part: str = "val",
     num_pairs: int = 50,
@@ -49,7 +49,7 @@ def stage_curve(
 
     Args:
         dataset_dir: folder in the Decathlon layout.
-        run_dir: folder of a training, with model_epoch=*.pt.
+        run_dir: folder of a training, with model_epoch=*.pt; empty for none.
         results: JSON to write; empty for docs/results/stage_curve_<part>.json of the bundle.
         part: of splits.json.
         num_pairs: only the first ones.
@@ -105,7 +105,8 @@ def _finished(path: Path, head: dict) -> dict[str, dict]:
 
 def _trained(run_dir: str, others: Mapping[str, str]) -> dict[str, Path]:
     """Name of a row → weights: the stages of a run, then the others."""
-    files = sorted(Path(run_dir).glob("model_epoch=*.pt"), key=lambda path: int(path.stem.partition("=")[2]))
+    found = Path(run_dir).glob("model_epoch=*.pt") if run_dir else []
+    files = sorted(found, key=lambda path: int(path.stem.partition("=")[2]))
     stages = {f"stage {number}": path for number, path in enumerate(files, start=1)}
     return stages | {name.replace("_", " "): Path(path) for name, path in others.items()}
 

@@ -66,3 +66,19 @@ def test_a_training_with_another_alignment_is_not_resumed():
     parser, _ = handlers("wasserstein_voxelmorph")
     (checkpoint,) = [x for x in parser["train#handlers"] if x["_target_"].endswith("TrainingCheckpoint")]
     assert checkpoint["settings"]["alignment"] == "@alignment"
+
+
+@pytest.mark.parametrize("name", ["inference.json", "evaluate.json"])
+def test_shipped_weights_meet_the_settings_of_their_training(name):
+    folder = BUNDLES / "cyclical_self_training" / "configs"
+    trained = ConfigParser.load_config_files([str(folder / file) for file in ("hippocampus.json", "fine.json")])
+    shipped = ConfigParser.load_config_file(folder / name)
+    compared = set()
+    for key, value in trained.items():
+        bare = key.removeprefix("paper_")
+        for own in (key, f"{bare}_kind", bare):
+            if own in shipped:
+                assert shipped[own] == value, own
+                compared.add(bare)
+                break
+    assert {"strides", "adam_rate", "projection_channels", "feature_scale", "box_mm", "preprocessing"} <= compared
