@@ -29,9 +29,10 @@ def benchmark(
     self_training_shape: Sequence[int] = SELF_TRAINING_SHAPE,
     mine_shape: Sequence[int] = MINE_SHAPE,
 ) -> None:
-    """Print the median seconds of each row, after two calls to warm up, and the memory that it allocates at most.
+    """Print the median seconds of each row, after two calls to warm up, and the most memory that is allocated then.
 
-    Rows of a method are measured in turn. The images are noise: no row depends on what they show.
+    Rows of a method are measured in turn; the memory holds its network, optimizer and one pair. The images are noise:
+    no row depends on what they show.
 
     Args:
         device: cuda:0, …; on cpu no memory is measured.
@@ -41,8 +42,8 @@ def benchmark(
     """
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     print(f"{name}, torch {torch.__version__}\n\n| what | seconds | GiB |\n|---|---:|---:|")
-    for rows in (_self_training(tuple(self_training_shape), device), _mine(tuple(mine_shape), device)):
-        for row, (seconds, gib) in _measured(rows, device, repeats).items():
+    for method, shape in ((_self_training, self_training_shape), (_mine, mine_shape)):
+        for row, (seconds, gib) in _measured(method(tuple(shape), device), device, repeats).items():
             print(f"| {row} | {seconds:.4f} | {gib:.2f} |", flush=True)
 
 

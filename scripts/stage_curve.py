@@ -41,6 +41,7 @@ def stage_curve(
     num_threads: int = 1,
     reference: str = "",
     settings: dict | None = None,
+    beside: str = "",
     **others: str,
 ) -> None:
     """Dice on the network's grid of 1 mm after each stage: one solve, one warp and Adam, two warps, Adam, the search.
@@ -56,10 +57,13 @@ def stage_curve(
         num_threads: of torch.
         reference: row of this call that the others are compared with, such as "stage 4"; empty for the last stage.
         settings: scalars of inference.json that these weights need otherwise, such as "{'strides': [2, 1, 1, 1, 1]}".
+        beside: JSON of another call on the same pairs, such as one with other settings; its rows, where this call has
+            none of that name, are compared too.
         **others: files of weights of the same network, by the names of their rows, such as --trained_by_ncc FILE.
 
     Raises:
-        ValueError: for a reference that is no row of this call, or a setting that inference.json does not have.
+        ValueError: for a reference that is no row of this call, a setting that inference.json does not have, or a file
+            beside of other pairs.
     """
     trained = _trained(run_dir, others)
     reference = (reference or [RANDOM, *(name for name in trained if name.startswith("stage "))][-1]).replace("_", " ")
@@ -74,7 +78,7 @@ def stage_curve(
     before = [_dice(torch.zeros(1, 3, *image.shape[2:]), *labels) for image, labels in pairs]
     head = {"part": part, "num_pairs": len(pairs)}
     rows = _finished(path, head) | {"before": {"dice": _mean(before)}}
-    scored = {}
+    others_scored, scored = _beside(beside, head), {}
     for name, network, own in _networks(parser, trained, inferer):
         origin = {"weights": fingerprint(network), "num_warps": own.num_warps, "adam": asdict(own.adam)}
         origin["search"] = {key: parser.get(key) for key in SEARCH}
@@ -84,7 +88,11 @@ def stage_curve(
             write_json(path, head | {"rows": rows})
             print(name, {setting: round(rows[name][f"{setting}_dice"], 4) for setting in SETTINGS}, flush=True)
         scored[name] = rows[name]["pairs"]
-    print("\n".join(comparison(scored, reference)))
+    print(
+        "\n".join(
+            comparison(scored | {name: row for name, row in others_scored.items() if name not in scored}, reference)
+        )
+    )
     print(path)
 
 
@@ -101,6 +109,16 @@ def _finished(path: Path, head: dict) -> dict[str, dict]:
     """Rows of an earlier call for the same pairs."""
     found = json.loads(path.read_text()) if path.is_file() else {}
     return found["rows"] if found.items() >= head.items() else {}
+
+
+def _beside(path: str, head: dict) -> dict[str, dict]:
+    """Dice of every pair of the rows of another call for the same pairs."""
+    if not path:
+        return {}
+    found = _finished(Path(path), head)
+    if not found:
+        raise ValueError(f"beside {path}: expected results of {head['num_pairs']} pairs of {head['part']}, got others")
+    return {name: row["pairs"] for name, row in found.items() if "pairs" in row}
 
 
 def _trained(run_dir: str, others: Mapping[str, str]) -> dict[str, Path]:

@@ -64,11 +64,11 @@ class ImageStudentLoss:
         similarity: what a student of pseudo labels compares of the warped pair besides, "mind" or "ncc":
             distance + similarity_weight · (dissimilarity + regularization_weight · diffusion). Empty for the distance
             alone, as in the paper.
-        similarity_weight: of that term.
+        similarity_weight: of that term, > 0.
 
     Raises:
-        ValueError: for an unknown supervision or similarity, or a similarity with another supervision than
-            "pseudo_label".
+        ValueError: for an unknown supervision or similarity, a similarity with another supervision than
+            "pseudo_label" or without a positive weight.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ImageStudentLoss:
         regularization_weight: float = 1.0,
         num_structures: int = 2,
         similarity: str = "",
-        similarity_weight: float = 0.0,
+        similarity_weight: float = 30.0,
     ) -> None:
         if supervision not in SUPERVISIONS:
             raise ValueError(f"expected a supervision of {', '.join(SUPERVISIONS)}, got {supervision!r}")
@@ -89,6 +89,8 @@ class ImageStudentLoss:
                 "student_similarity: expected mind or ncc with supervision pseudo_label, or none, "
                 f"got {similarity!r} with supervision {supervision}"
             )
+        if similarity_weight <= 0:
+            raise ValueError(f"student_similarity_weight: expected a positive number, got {similarity_weight}")
         self.similarity, self.similarity_weight = similarity, similarity_weight
         self.label_stride, self.crop, self.amp = label_stride, crop, amp
         self.supervision, self.regularization_weight = supervision, regularization_weight

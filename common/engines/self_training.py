@@ -133,8 +133,8 @@ class SelfTrainingStages:
         optimizer: of the student, for ``optimizer_reset_interval``.
         first_labeler: of stage 0; None for ``labeler``.
         reinitialize: whether the network is initialized anew after the labels of stage 0.
-        fresh_students: whether it is after the labels of every stage, with optimizer and all, so that a student has
-            nothing but the labels from the stage before.
+        fresh_students: whether network and optimizer begin anew in every stage, so that a student has nothing but the
+            labels from the stage before.
         weighted: whether difficult pairs are drawn less often; False draws all alike.
         optimizer_reset_interval: stages after which the optimizer's moments are forgotten; 0 for never.
         seed: of the labels and the new initialization.
@@ -251,8 +251,9 @@ class AttachStages:
 
 
 def initialize_anew(network: nn.Module, seed: int) -> None:
-    """Give every layer of a network its default initialization again; the global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
+    """Give every layer of a network its default initialization again; global generators are left as they were."""
+    devices = sorted({parameter.device.index for parameter in network.parameters() if parameter.is_cuda})
+    with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         for module in network.modules():
             if hasattr(module, "reset_parameters"):

@@ -58,10 +58,10 @@ def on_cpu(state: Any) -> Any:
     """A state, as of a network, with all tensors on the CPU, so that its file loads where there is no GPU.
 
     Args:
-        state: tensor, or dictionary of such; anything else is handed back.
+        state: tensor, dictionary or list; anything else is handed back.
 
     Returns:
-        The same, other dictionaries of the same kind.
+        The same; dictionaries and lists are new ones.
 
     Example:
         >>> on_cpu({"weight": torch.ones(1), "stage": 3})
@@ -69,6 +69,8 @@ def on_cpu(state: Any) -> Any:
     """
     if isinstance(state, torch.Tensor):
         return state.detach().cpu()
+    if isinstance(state, list):
+        return [on_cpu(value) for value in state]
     if not isinstance(state, dict):
         return state
     moved = copy(state)  # a state dict carries the versions of its modules as an attribute

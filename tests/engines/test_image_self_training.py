@@ -69,6 +69,11 @@ def test_a_similarity_that_does_not_fit_is_an_error(similarity, supervision):
         ImageStudentLoss(supervision=supervision, similarity=similarity)
 
 
+def test_a_similarity_without_weight_is_an_error():
+    with pytest.raises(ValueError, match="student_similarity_weight: expected a positive number, got 0"):
+        ImageStudentLoss(similarity="mind", similarity_weight=0)
+
+
 def test_what_the_network_predicts_is_a_perfect_label():
     student, sample = network().eval(), batch()
     sample["label"] = student(sample["image"])[..., ::2, ::2, ::2]

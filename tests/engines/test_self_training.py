@@ -90,16 +90,20 @@ def test_the_first_student_does_not_begin_as_its_teacher(tmp_path):
     assert renewed.losses[0] != pytest.approx(0.25, abs=1e-2)
 
 
-def test_fresh_students_begin_every_stage_from_other_random_weights(tmp_path):
-    goes_on, fresh = (run(tmp_path / name, 6, fresh_students=name == "fresh") for name in ("goes on", "fresh"))
-    first_of_stages = [8, 16]  # iterations of stages 1 and 2; the label is the teacher's output plus 0.5
-    assert [goes_on.losses[k] for k in first_of_stages] == pytest.approx([0.25, 0.25], abs=1e-2)
-    assert all(abs(fresh.losses[k] - 0.25) > 0.05 for k in first_of_stages)
-    begun = []
-    for stage in (1, 2):
-        initialize_anew(fresh.network, stage + 1)
-        begun.append(fingerprint(fresh.network))
-    assert begun[0] != begun[1]
+def test_fresh_students_begin_every_stage_from_other_random_weights(tmp_path, monkeypatch):
+    begun, begin = [], SelfTrainingStages.begin
+
+    def recording(stages, stage):
+        begin(stages, stage)
+        begun.append((fingerprint(stages.network), len(stages.optimizer.state)))
+
+    monkeypatch.setattr(SelfTrainingStages, "begin", recording)
+    run(tmp_path / "fresh", 6, fresh_students=True)
+    assert len({weights for weights, _ in begun}) == 3
+    assert [moments for _, moments in begun] == [0, 0, 0]
+    goes_on = run(tmp_path / "goes on", 6)
+    assert goes_on.losses[8] == pytest.approx(0.25, abs=1e-2)  # stage 1: the label is the teacher's output plus 0.5
+    assert begun[3][1] == 0 < begun[4][1]
 
 
 def test_fresh_students_resume_like_an_uninterrupted_run(tmp_path):

@@ -3,9 +3,10 @@ import os
 import pytest
 import torch
 from ignite.engine import Engine
+from ignite.handlers import DiskSaver
 from torch._subclasses import FakeTensorMode
 
-from common.handlers.checkpoint import AtomicCheckpointSaver, MetricScore, on_cpu
+from common.handlers.checkpoint import AtomicCheckpointSaver, AtomicDiskSaver, MetricScore
 
 
 def best_saver(folder, network, **arguments):
@@ -109,10 +110,13 @@ def test_unknown_metric_is_named():
         MetricScore("dice")(Engine(lambda engine, batch: None))
 
 
-def test_weights_from_a_gpu_are_written_as_those_of_a_cpu():
+def test_weights_from_a_gpu_are_written_as_those_of_a_cpu(monkeypatch, tmp_path):
+    written = []
+    monkeypatch.setattr(DiskSaver, "__call__", lambda saver, checkpoint, *_: written.append(checkpoint))
     with FakeTensorMode():  # tensors without values, where devices count
         state = torch.nn.Linear(1, 1, device="meta").state_dict()
-        written = on_cpu({"model": state, "stage": 3})
-        assert written["model"]["weight"].device.type == "cpu"
-    assert written["stage"] == 3
-    assert (written["model"]._metadata, state["weight"].device.type) == (state._metadata, "meta")
+        AtomicDiskSaver(str(tmp_path))({"model": state, "others": [state["bias"], 3]}, "model.pt")
+    (found,) = written
+    assert {found["model"]["weight"].device.type, found["others"][0].device.type} == {"cpu"}
+    assert found["model"]._metadata == state._metadata
+    assert (found["others"][1], state["weight"].device.type) == (3, "meta")

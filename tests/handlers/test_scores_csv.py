@@ -32,5 +32,6 @@ def test_rows_have_names_scores_seconds_and_a_mean(tmp_path):
 
 
 def test_memory_of_this_process_is_plausible():
-    torch.zeros(2**26, device="cuda" if torch.cuda.is_available() else "cpu")  # 0.25 GiB
+    if torch.cuda.is_available():  # where only memory of the GPU counts
+        torch.zeros(2**26, device="cuda")
     assert 0.05 < peak_memory_gib() < 1000

@@ -1,5 +1,7 @@
 """Which rows the study of the stages has, and how it compares them."""
 
+import json
+
 import pytest
 
 
@@ -35,3 +37,17 @@ def test_settings_replace_scalars_of_the_inference(script):
 def test_an_unknown_setting_is_refused(script, tmp_path):
     with pytest.raises(ValueError, match=r"settings: expected scalars of inference.json, got stride"):
         script.stage_curve("nowhere", str(tmp_path), settings={"stride": 1}, reference="stage 0, random features")
+
+
+def test_without_a_run_there_are_only_other_rows(script):
+    assert list(script._trained("", {"stage_7": "seven.pt"})) == ["stage 7"]
+
+
+def test_rows_of_another_call_are_for_the_same_pairs(script, tmp_path):
+    file, head = tmp_path / "coarse.json", {"part": "val", "num_pairs": 2}
+    rows = {"before": {"dice": 0.5}, "stage 5": {"pairs": {"adam": [0.7, 0.8]}}}
+    file.write_text(json.dumps(head | {"rows": rows}))
+    assert script._beside(str(file), head) == {"stage 5": {"adam": [0.7, 0.8]}}
+    assert script._beside("", head) == {}
+    with pytest.raises(ValueError, match=r"beside .*coarse.json: expected results of 50 pairs of val, got others"):
+        script._beside(str(file), {"part": "val", "num_pairs": 50})

@@ -34,6 +34,15 @@ def test_the_form_for_gpus_equals_that_for_cpus(radius, squared):
         assert torch.allclose(one, other, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("scripted", [False, True])
+def test_a_gpu_gives_what_a_cpu_gives(rough, scripted):
+    function = torch.jit.script(correlation) if scripted else correlation
+    on_gpu = function(rough.cuda(), rough.flip(3).cuda(), 2)
+    assert torch.allclose(on_gpu.cpu(), correlation(rough, rough.flip(3), 2), rtol=1e-5, atol=1e-5)
+
+
 def test_smoothed_cost_equals_pooling(rough, naive):
     expected = F.avg_pool3d(naive[0](rough, rough.flip(3), 1), 3, 1, 1)
     assert torch.allclose(smooth_correlation(rough, rough.flip(3), 1), expected, rtol=1e-6, atol=1e-5)
