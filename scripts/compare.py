@@ -10,13 +10,12 @@ from typing import Any
 import fire
 import torch
 
-from common.command_line import run_command
-from common.comparison.bundle_tool import BundleTool
-from common.comparison.record import ComparisonRecord, summary
-from common.comparison.region_pair import RegionPair
-from common.comparison.register_tool import RegisterTool
-from common.comparison.tools import TITLES, TOOLS, tool_settings
-from common.data.registration_pairs import hippocampus_pairs
+from common.data.subjects import hippocampus_pairs
+from common.tools.command_line import run_command
+from common.tools.comparison.other_tools import TITLES, TOOLS, tool_settings
+from common.tools.comparison.our_tools import BundleTool, RegisterTool
+from common.tools.comparison.record import ComparisonRecord, summary
+from common.tools.comparison.region_pair import RegionPair
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 

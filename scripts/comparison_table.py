@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from common.command_line import run_command
-from common.comparison.table import comparison_table, read_comparison
-from common.results.tables import replace_tables
+from common.tools.command_line import run_command
+from common.tools.comparison.table import comparison_table, read_comparison
+from common.tools.results.tables import replace_tables
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 

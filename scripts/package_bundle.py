@@ -10,10 +10,10 @@ it is written: nothing appears in the output folder for a bundle with a fault, a
 
 from pathlib import Path
 
-from common.command_line import run_command
-from common.packaging.build import build_package
-from common.packaging.error import PackageError
-from common.packaging.weights import record_weights
+from common.tools.command_line import run_command
+from common.tools.packaging.build import build_package
+from common.tools.packaging.contents import PackageError
+from common.tools.packaging.weights import record_weights
 
 BUNDLES = Path(__file__).resolve().parent.parent / "bundles"
 

@@ -19,15 +19,14 @@ from pathlib import Path
 
 from monai.apps import DecathlonDataset, download_url, extractall
 
-from common.command_line import run_command
-from common.data.dataset_json import did_you_mean
-from common.data.decathlon import decathlon_subjects
-from common.data.disjoint_regions import write_regions
-from common.data.learn2reg import learn2reg_subjects
-from common.data.new_folder import new_folder
+from common.data.layouts.decathlon import decathlon_subjects
+from common.data.layouts.learn2reg import learn2reg_subjects
 from common.data.pairs import random_pairs
-from common.data.sample_folder import write_sample_population
+from common.data.sample.folder import write_sample_population
 from common.data.splits import split_subjects
+from common.files import did_you_mean, new_folder
+from common.methods.mcd_pemd.disjoint_regions import write_regions
+from common.tools.command_line import run_command
 
 HIPPOCAMPUS = "Task04_Hippocampus"
 HIPPOCAMPUS_SPLIT = Path(__file__).with_name("hippocampus_split.json")

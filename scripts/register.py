@@ -18,12 +18,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from common.command_line import run_command
-from common.registration.api import Registrar
 from common.registration.batch import ALREADY_REGISTERED, Job, Request, read_jobs, run_job, run_jobs
-from common.registration.discrete_search import DiscreteSearch
 from common.registration.outputs import Annotations
-from common.registration.refinement import Refinement
+from common.registration.registrar import Registrar
+from common.registration.steps import DiscreteSearch, Refinement
+from common.tools.command_line import run_command
 
 NO_STEP = (
     "warning: expected a step, such as --affine, --bundle NAME, --search 2 or --refine 50, got none:"

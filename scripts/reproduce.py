@@ -18,14 +18,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.atomic import write_json
-from common.command_line import run_command
-from common.handlers.resume import CHECKPOINT_NAME
-from common.results.cells import Cell, all_cells, config_hash, read_result, read_table
-from common.results.curves import draw_convergence, read_convergence
-from common.results.lock import exclusive
-from common.results.stage import StageError, run_stage
-from common.results.tables import markdown_table, replace_tables
+from common.files import write_json
+from common.tools.command_line import run_command
+from common.tools.results.cells import Cell, all_cells, config_hash, read_result, read_table
+from common.tools.results.curves import draw_convergence, read_convergence
+from common.tools.results.queue import StageError, exclusive, run_stage
+from common.tools.results.tables import markdown_table, replace_tables
+from common.training.resume import CHECKPOINT_NAME
 
 BUNDLES = Path(__file__).resolve().parent.parent / "bundles"
 _PACKAGES = ("torch", "monai", "numpy", "pytorch-ignite", "registration-bundles")

@@ -1,7 +1,10 @@
 """Fixtures that every test may use."""
 
 import importlib.util
+import inspect
+import itertools
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,8 @@ collect_ignore = ["bundles/stranger.py"]  # a program that forbids the import of
 
 def pytest_configure(config):
     torch.set_num_threads(2)
+    # Python looks for the modules beside a script that it runs.
+    sys.path.extend(sorted(map(str, (ROOT / "scripts" / "studies").iterdir())))
 
 
 @pytest.fixture
@@ -37,12 +42,50 @@ def generator() -> torch.Generator:
 
 @pytest.fixture(scope="session")
 def load_script():
-    """`load_script("compare")` gives scripts/compare.py as a module, fresh at each call."""
+    """`load_script("compare")` gives scripts/compare.py, or a study of that name, as a module, fresh at each call."""
 
     def load(name: str):
-        spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+        (path,) = (ROOT / "scripts").rglob(f"{name}.py")
+        spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
 
     return load
+
+
+def _load_test_file(path):
+    spec = importlib.util.spec_from_file_location(f"planted_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _parameter_sets(test):
+    """Keyword arguments of every parametrization of a test, as pytest would make them."""
+    marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
+    for values in itertools.product(*(mark.args[1] for mark in marks)):
+        arguments = {}
+        for mark, value in zip(marks, values, strict=True):
+            several = not isinstance(mark.args[0], str)
+            arguments.update(zip(mark.args[0], value, strict=True) if several else {mark.args[0]: value})
+        yield arguments
+
+
+@pytest.fixture
+def run_with_error(request, monkeypatch):
+    """A function that runs a test of the same folder, all its parameters, with one of its functions replaced.
+
+    The function replaced is the one whose name the planted function's name ends in.
+    """
+
+    def run(file, test_name, planted):
+        module = _load_test_file(request.path.with_name(f"{file}.py"))
+        names = [name for name in vars(module) if planted.__name__.endswith(f"_{name}")]
+        monkeypatch.setattr(module, max(names, key=len), planted)
+        test = getattr(module, test_name)
+        for arguments in _parameter_sets(test):
+            fixtures = set(inspect.signature(test).parameters) - set(arguments)
+            test(**arguments, **{name: request.getfixturevalue(name) for name in fixtures})
+
+    return run

@@ -13,7 +13,7 @@ import pytest
 from monai.bundle import ConfigParser
 from monai.bundle import run as bundle_run
 
-from common.registration.refinement import Refinement
+from common.registration.steps import Refinement
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("bundles/*/docs/*.md"))]

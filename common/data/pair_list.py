@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .dataset_json import did_you_mean, existing_file, read_dataset_json
+from ..files import did_you_mean, existing_file, read_dataset_json
 
 PAIR_KEYS = ("fixed", "moving", "fixed_label", "moving_label", "fixed_points", "moving_points")
 NAME_KEY = "name"

@@ -2,7 +2,7 @@
 
 import torch
 
-from .grid import at_least_float32, check_ddf
+from .sampling import at_least_float32, check_ddf
 
 
 def central_difference(field: torch.Tensor, axis: int) -> torch.Tensor:

@@ -1,9 +1,12 @@
 """Loss of a registration: dissimilarity of the warped and the fixed image plus a weighted penalty on the field."""
 
+from collections.abc import Callable
+
 import torch
+from monai.losses import BendingEnergyLoss
 from torch import nn
 
-from ..fields.warp import warp
+from ..fields.ddf import warp
 
 
 def diffusion(ddf: torch.Tensor) -> torch.Tensor:
@@ -57,3 +60,27 @@ class RegistrationLoss(nn.Module):
         """Loss of fields (B, D, *spatial) in voxels for pairs (B, 2, *spatial), fixed first: a scalar."""
         fixed, moving = image[:, :1].float(), image[:, 1:].float()
         return self.dissimilarity(warp(moving, ddf), fixed) + self.weight * diffusion(ddf.float())
+
+
+NAMES = ("diffusion", "bending")
+
+
+def regularization(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Regularization of a registration; called with ddf (B, D, *spatial) in voxels, smaller is smoother.
+
+    Args:
+        name: diffusion, mean squared first derivatives; bending, MONAI's mean squared second derivatives, which leaves
+            affine fields free.
+
+    Raises:
+        ValueError: for an unknown name.
+
+    Example:
+        >>> regularization("bending")(torch.ones(1, 3, 5, 5, 5)).item()
+        0.0
+    """
+    if name == "diffusion":
+        return diffusion
+    if name == "bending":
+        return BendingEnergyLoss()
+    raise ValueError(f"regularization: expected one of {', '.join(NAMES)}, got {name!r}")

@@ -3,10 +3,10 @@
 from monai.losses import GlobalMutualInformationLoss, LocalNormalizedCrossCorrelationLoss
 from torch import nn
 
-from .coordinate_wasserstein import CoordinateWassersteinLoss
-from .patch_sliced_wasserstein import PatchSlicedWassersteinLoss
-from .radon_wasserstein import RadonWassersteinLoss
-from .sliced_wasserstein import SlicedWassersteinLoss
+from .wasserstein.coordinate import CoordinateWassersteinLoss
+from .wasserstein.patch import PatchSlicedWassersteinLoss
+from .wasserstein.radon import RadonWassersteinLoss
+from .wasserstein.sliced import SlicedWassersteinLoss
 
 NAMES = ("mse", "swd", "radon", "pswd", "coord_swd", "lncc", "mi")
 NCC_WINDOW = 9  # voxels, as in VoxelMorph

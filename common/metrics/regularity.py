@@ -3,9 +3,9 @@
 import torch
 
 from ..fields.jacobian import jacobian_determinant, without_margin
-from ..fields.world import Grid
-from ..fields.world_field import field_mm_to_ddf
-from ..fields.world_map import slabs
+from ..world.grid import Grid
+from ..world.maps import slabs
+from ..world.resample import field_mm_to_ddf
 
 LEARN2REG_OFFSET = 3.0
 MARGIN = 2  # border planes left out, as in Learn2Reg's evaluation

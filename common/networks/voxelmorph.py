@@ -8,9 +8,9 @@ from monai.networks.layers.factories import Conv
 from torch import nn
 from torch.nn import functional
 
-from ..fields.integrate import integrate
+from ..fields.ddf import integrate
 from ..fields.spline import coarsen_to_spline
-from .trained_settings import keep_settings
+from ..weights import keep_settings
 
 LEAK = 0.2  # slope of every LeakyReLU, as in VoxelMorph's code
 FLOW_SD = 1e-5  # of the last convolution's weights: the field starts near zero

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..data.dataset_json import did_you_mean, read_dataset_json
 from ..data.pair_list import PAIR_KEYS
-from .api import Registrar
+from ..files import did_you_mean, read_dataset_json
 from .outputs import Annotations, check_annotations, output_files
+from .registrar import Registrar
 from .result_folder import check_writable, is_complete, read_result, replace_result
 
 KEYS = ("name", *PAIR_KEYS)

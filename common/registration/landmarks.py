@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..atomic import write_atomically
+from ..files import write_atomically
 
 SUFFIXES = (".csv", ".fcsv", ".mrk.json")
 AXES = {"xyz": (1.0, 1.0, 1.0), "ras": (1.0, 1.0, 1.0), "lps": (-1.0, -1.0, 1.0)}  # signs that lead to RAS

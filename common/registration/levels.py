@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 import torch
 from monai.data import MetaTensor
 
-from ..fields.grid import identity_grid, sample
-from ..fields.resize import resize
-from ..fields.shrink import resample_smoothly
-from ..fields.world import Grid, network_grid
-from ..fields.world_field import ddf_to_field_mm, field_mm_to_ddf, resample
-from .alignment import aligned
+from ..fields.ddf import resize
+from ..fields.sampling import identity_grid, sample
+from ..world.alignment import aligned
+from ..world.grid import Grid, network_grid
+from ..world.resample import ddf_to_field_mm, field_mm_to_ddf, resample, resample_smoothly
 
 MAX_VOXELS = 3_000_000  # of the finest level; one iteration then takes seconds on a CPU
 MIN_SIZE = 8  # voxels of the shortest axis that a coarser level must keep
@@ -130,7 +129,7 @@ def _affordable_spacing(fixed: Grid) -> list[float]:
 
 
 def _with_shape(grid: Grid, spatial_shape: list[int]) -> Grid:
-    """Grid with the same outermost voxel centers, as :func:`~common.fields.resize.resize` has it."""
+    """Grid with the same outermost voxel centers, as :func:`~common.fields.ddf.resize` has it."""
     factors = [(old - 1) / max(new - 1, 1) for old, new in zip(grid.spatial_shape, spatial_shape, strict=True)]
     return Grid(tuple(spatial_shape), grid.affine @ torch.diag(torch.tensor([*factors, 1.0], dtype=torch.float64)))
 

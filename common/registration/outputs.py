@@ -12,21 +12,18 @@ from typing import Any
 import torch
 from monai.data import MetaTensor
 
-from ..atomic import write_json
-from ..fields.io import save_field, save_image
-from ..fields.world import Grid
-from ..fields.world_map import affine_after_field, apply_affine
+from ..data.volume import input_label
+from ..files import write_json
 from ..metrics.landmarks import landmark_distance_mm
 from ..metrics.regularity import determinant_of_field_mm, determinant_scores
-from ..transforms.network_grid import on_grid
-from .inputs import input_label
-from .label_maps import check_labels, label_dice, warp_label
+from ..world.files import save_affine, save_field, save_image, save_submission, submission_name
+from ..world.grid import Grid, on_grid
+from ..world.maps import affine_after_field, apply_affine
+from .labels import check_labels, label_dice, warp_label
 from .landmarks import Landmarks, read_landmarks, write_landmarks
-from .learn2reg_file import save_submission, submission_name
-from .preview import Preview, preview, similarities
-from .registration import Registration
-from .report import write_report
-from .transform_file import save_affine
+from .report.preview import Preview, preview, similarities
+from .report.write import write_report
+from .result import Registration
 
 METRICS_FILE = "metrics.json"
 PACKAGES = ("torch", "monai", "nibabel", "numpy")

@@ -1,8 +1,5 @@
 """The field that a bundle of this collection predicts for one pair."""
 
-import hashlib
-import pickle
-import textwrap
 import time
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
@@ -13,20 +10,18 @@ from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from monai.transforms import Compose
 
-from ..data.dataset_json import did_you_mean
-from ..fields.world import Grid
-from ..fields.world_field import resample
-from ..handlers.override_guard import unknown_entries, values_of_another_kind
-from ..networks.trained_settings import is_setting
+from ..files import did_you_mean
+from ..training.overrides import unknown_entries, values_of_another_kind
 from ..transforms.centered_region import ALIGNMENT_KEY
-from ..transforms.field_output import SaveRegistrationd, WarpMovingd
 from ..transforms.load import LoadVolumed
-from ..transforms.network_grid import NATIVE_SUFFIX, on_grid
-from .alignment import check_overlap
+from ..transforms.network_grid import NATIVE_SUFFIX
+from ..transforms.output import SaveRegistrationd, WarpMovingd
+from ..weights import _load_weights, weights_file, weights_sha256
+from ..world.alignment import check_overlap
+from ..world.grid import Grid, on_grid
+from ..world.resample import resample
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
-# What torch.load and load_state_dict raise for other files and other networks.
-BROKEN_WEIGHTS = (AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError)
 
 
 def bundle_folder(name: str) -> Path:
@@ -44,35 +39,6 @@ def bundle_folder(name: str) -> Path:
             return folder
     known = sorted(path.parents[1].name for path in BUNDLES.glob("*/configs/inference.json"))
     raise FileNotFoundError(f"bundle: there is no bundle {name!r}, {did_you_mean(name, ['none', *known])}")
-
-
-def weights_file(bundle_root: str | Path, ckpt_path: str = "") -> Path:
-    """The given weights, or the bundle's own.
-
-    Raises:
-        FileNotFoundError: where there are none.
-    """
-    path = Path(ckpt_path or Path(bundle_root) / "models" / "model.pt").expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"ckpt_path: expected weights of the network, got {path}, which does not exist")
-    return path
-
-
-def weights_sha256(path: str | Path) -> str:
-    """Hash of the numbers in a file of weights; not of the settings that they know they were trained with.
-
-    Args:
-        path: state dict, a file that ``torch.load`` reads with ``weights_only``.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    for name, value in torch.load(path, weights_only=True, map_location="cpu").items():
-        if not is_setting(name):
-            digest.update(name.encode())
-            digest.update(value.contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 class Prediction:
@@ -158,14 +124,6 @@ def _transformed(transforms: Compose, item: dict[str, Any]) -> dict[Hashable, An
         if cause is None:
             raise
         raise cause from None
-
-
-def _load_weights(network: torch.nn.Module, path: Path, bundle: str) -> None:
-    try:
-        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
-    except BROKEN_WEIGHTS as error:
-        found = textwrap.shorten(str(error), 200, placeholder=" …")
-        raise ValueError(f"ckpt_path: expected weights of {bundle}'s network, got {path} ({found})") from error
 
 
 def _moves(item: Mapping[Hashable, Any]) -> bool:

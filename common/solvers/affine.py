@@ -7,9 +7,9 @@ from itertools import product
 import torch
 import torch.nn.functional as F
 
-from ..fields.grid import sample
-from ..fields.shrink import shrink
-from ..fields.world import Grid
+from ..fields.sampling import sample
+from ..world.grid import Grid
+from ..world.resample import shrink
 from .joint_histogram import equalize, normalized_mutual_information
 
 NUM_PARAMETERS = {"rigid": 6, "affine": 12}

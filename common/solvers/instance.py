@@ -6,9 +6,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from ..fields.compose import compose
-from ..fields.grid import at_least_float32, check_ddf
-from ..fields.integrate import integrate
+from ..fields.ddf import compose, integrate
+from ..fields.sampling import at_least_float32, check_ddf
 from ..fields.spline import spline_at_knots
 
 

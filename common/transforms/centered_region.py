@@ -9,12 +9,11 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import ensure_tuple_rep
 
-from ..fields.grid import identity_grid
-from ..fields.shrink import resample_smoothly
-from ..fields.world import Grid, network_grid
-from ..fields.world_field import resample
-from .network_grid import NATIVE_SUFFIX, on_grid
-from .zscore import z_score
+from ..fields.sampling import identity_grid
+from ..world.grid import Grid, network_grid, on_grid
+from ..world.resample import resample, resample_smoothly
+from .intensity import z_score
+from .network_grid import NATIVE_SUFFIX
 
 ALIGNMENT_KEY = "alignment"
 ALIGNMENTS = ("center", "world")

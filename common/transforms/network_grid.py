@@ -3,37 +3,20 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple_rep
 
-from ..fields.world import Grid, network_grid
-from ..fields.world_field import resample
+from ..world.grid import Grid, network_grid, on_grid
+from ..world.resample import resample
 
 NATIVE_SUFFIX = "_native"
-OLD_GRID_KEYS = ("affine", "original_affine", "spatial_shape")
-
-
-def on_grid(volume: torch.Tensor, grid: Grid, like: MetaTensor) -> MetaTensor:
-    """A volume (C, X, Y, Z) as a MetaTensor on ``grid``, with the file name and other facts of ``like``.
-
-    Facts about the old grid go, or MONAI's SaveImaged would resample the volume back to it.
-
-    Example:
-        >>> like = MetaTensor(torch.zeros(1, 2, 2, 2), meta={"filename_or_obj": "t1.nii.gz"})
-        >>> on_grid(torch.zeros(1, 3, 3, 3), Grid((3, 3, 3), torch.eye(4)), like).meta["filename_or_obj"]
-        't1.nii.gz'
-    """
-    meta = {key: value for key, value in like.meta.items() if key not in OLD_GRID_KEYS}
-    return MetaTensor(volume, affine=grid.affine.clone(), meta=meta)
 
 
 class ToNetworkGridd(MapTransform):
     """Put every image on the network's grid by one interpolation from its own grid, and keep the original.
 
-    The network's grid follows from the fixed image alone: :func:`common.fields.world.network_grid`. The image
+    The network's grid follows from the fixed image alone: :func:`common.world.grid.network_grid`. The image
     under key ``k`` moves to ``k_native``. Native images of several pairs differ in shape, so a data loader
     over such items needs batch size 1.
 
@@ -51,6 +34,8 @@ class ToNetworkGridd(MapTransform):
         ValueError: where ``fixed_key`` is not among ``keys``, or an image has no usable affine.
 
     Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
         >>> fixed = MetaTensor(torch.ones(1, 8, 8, 8), affine=torch.eye(4))
         >>> item = ToNetworkGridd(["fixed"], spacing=2.0)({"fixed": fixed})
         >>> tuple(item["fixed"].shape), tuple(item["fixed_native"].shape)

@@ -18,7 +18,7 @@ from ignite.engine import Events
 from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
 from monai.bundle.config_item import ConfigComponent
 
-from common.handlers.progress_bar import loss_terms
+from common.training.progress_bar import loss_terms
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parent.parent for path in ROOT.glob("bundles/*/configs/metadata.json"))

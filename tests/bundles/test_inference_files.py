@@ -9,7 +9,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from common.data.sample_chest import write_sample_chest
+from common.data.sample.chest import write_sample_chest
 
 sitk = pytest.importorskip("SimpleITK")
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
-from common.data.sample_chest import APEX_MM, BREATH, write_sample_chest
-from common.fields.io import load_field
+from common.data.sample.chest import APEX_MM, BREATH, write_sample_chest
+from common.world.files import load_field
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "cyclical_self_training_points"
 

@@ -21,10 +21,10 @@ from monai.bundle.scripts import _get_fake_spatial_shape
 from monai.transforms import ResizeWithPadOrCrop
 
 from common.data.volume import read_volume
-from common.packaging.build import build_package
-from common.packaging.card import requirements
-from common.packaging.trial import importable_code
-from common.packaging.weights import record_weights
+from common.tools.packaging.build import build_package
+from common.tools.packaging.card import requirements
+from common.tools.packaging.trial import importable_code
+from common.tools.packaging.weights import record_weights
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parent.parent for path in ROOT.glob("bundles/*/configs/metadata.json"))

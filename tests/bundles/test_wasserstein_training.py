@@ -16,7 +16,7 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
-from tests.comparison.blobs import CENTERS, blob
+from tests.tools.comparison.blobs import CENTERS, blob
 
 CONFIGS = Path(__file__).parents[2] / "bundles" / "wasserstein_voxelmorph" / "configs"
 SMALL = {

@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from common.fields.compose import compose
-from common.fields.warp import warp
+from common.fields.ddf import compose, warp
 
 SHAPES = [(15, 17), (13, 14, 15)]
 

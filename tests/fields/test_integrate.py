@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from common.fields.compose import compose
-from common.fields.integrate import integrate
+from common.fields.ddf import compose, integrate
 
 
 def rotation(angle):

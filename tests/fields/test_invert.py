@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from common.fields.compose import compose
-from common.fields.invert import invert
+from common.fields.ddf import compose, invert
 
 SHAPES = [(21, 22), (15, 16, 17)]
 

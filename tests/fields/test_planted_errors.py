@@ -4,12 +4,9 @@ import pytest
 import torch
 from torch.autograd.gradcheck import GradcheckError
 
-from common.fields.compose import compose
-from common.fields.grid import identity_grid, sample
-from common.fields.integrate import integrate
+from common.fields.ddf import compose, integrate, resize, warp
 from common.fields.jacobian import jacobian_determinant, sdlogj
-from common.fields.resize import resize
-from common.fields.warp import warp
+from common.fields.sampling import identity_grid, sample
 
 CONSTANT_VELOCITY = "test_integrate_constant_velocity_is_that_displacement_up_to_the_border"
 
@@ -144,16 +141,16 @@ def forgotten_offset_sdlogj(ddf, offset=0.0, margin=2):
 
 
 CASES = [
-    ("test_grid", "test_sample_keeps_a_third_of_a_voxel_at_voxel_150_of_a_float16_image", half_sample),
-    ("test_warp", "test_warp_by_zero_is_the_identity", half_voxel_warp),
-    ("test_warp", "test_warp_by_zero_is_the_identity", corner_aligned_warp),
-    ("test_warp", "test_warp_by_integer_translation_shifts_the_image", swapped_axes_warp),
-    ("test_warp", "test_warp_by_integer_translation_shifts_the_image", push_forward_warp),
-    ("test_warp", "test_warp_by_integer_translation_shifts_the_image", halved_warp),
-    ("test_warp", "test_warp_equals_scipy_map_coordinates", swapped_axes_warp),
-    ("test_warp", "test_warp_equals_scipy_map_coordinates", corner_aligned_warp),
-    ("test_warp", "test_warp_equals_scipy_map_coordinates", zeros_padding_warp),
-    ("test_warp", "test_warp_gradients_in_image_and_field", detached_warp),
+    ("test_sampling", "test_sample_keeps_a_third_of_a_voxel_at_voxel_150_of_a_float16_image", half_sample),
+    ("test_ddf", "test_warp_by_zero_is_the_identity", half_voxel_warp),
+    ("test_ddf", "test_warp_by_zero_is_the_identity", corner_aligned_warp),
+    ("test_ddf", "test_warp_by_integer_translation_shifts_the_image", swapped_axes_warp),
+    ("test_ddf", "test_warp_by_integer_translation_shifts_the_image", push_forward_warp),
+    ("test_ddf", "test_warp_by_integer_translation_shifts_the_image", halved_warp),
+    ("test_ddf", "test_warp_equals_scipy_map_coordinates", swapped_axes_warp),
+    ("test_ddf", "test_warp_equals_scipy_map_coordinates", corner_aligned_warp),
+    ("test_ddf", "test_warp_equals_scipy_map_coordinates", zeros_padding_warp),
+    ("test_ddf", "test_warp_gradients_in_image_and_field", detached_warp),
     ("test_compose", "test_compose_with_zero_is_neutral", forgotten_inner_compose),
     ("test_compose", "test_compose_of_affine_maps_is_the_matrix_product", reversed_compose),
     ("test_compose", "test_compose_of_affine_maps_is_the_matrix_product", added_compose),
@@ -199,4 +196,4 @@ def faithful_warp(moving, ddf, **options):
 
 
 def test_property_test_passes_where_nothing_is_wrong(run_with_error):
-    run_with_error("test_warp", "test_warp_equals_scipy_map_coordinates", faithful_warp)
+    run_with_error("test_ddf", "test_warp_equals_scipy_map_coordinates", faithful_warp)

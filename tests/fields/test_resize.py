@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from common.fields.resize import resize
+from common.fields.ddf import resize
 
 
 def test_resize_has_the_requested_shape():

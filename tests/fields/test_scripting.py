@@ -4,13 +4,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from common.fields.compose import compose
-from common.fields.grid import identity_grid, sample
-from common.fields.integrate import integrate
-from common.fields.invert import invert
+from common.fields.ddf import compose, integrate, invert, resize, warp
 from common.fields.jacobian import folding_fraction, jacobian_determinant, sdlogj
-from common.fields.resize import resize
-from common.fields.warp import warp
+from common.fields.sampling import identity_grid, sample
 
 UNARY = [integrate, invert, jacobian_determinant, folding_fraction, sdlogj]
 BINARY = [warp, compose]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from common.fields.warp import warp
+from common.fields.ddf import warp
 from common.losses.registration import RegistrationLoss, diffusion
 from common.losses.similarity import NAMES, dissimilarity
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.data.resect import read_landmark_table
-from common.metrics.landmark_scores import ScoreLandmarksd
+from common.data.layouts.resect import read_landmark_table
+from common.metrics.landmarks import ScoreLandmarksd
 
 SPACING = 2.0
 SHIFT_MM = torch.tensor([2.0, -4.0, 1.0])

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from common.fields.world import Grid
 from common.metrics.landmarks import landmark_distance_mm, target_registration_error_mm
+from common.world.grid import Grid
 
 
 def test_error_is_in_mm_whatever_the_spacing():

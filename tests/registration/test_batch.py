@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from common.registration import outputs
-from common.registration.api import Registrar
 from common.registration.batch import Request, read_jobs, run_job
+from common.registration.registrar import Registrar
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "register.py"
 RESULTS = {"warped.nii.gz", "field.nii.gz", "affine.tfm", "metrics.json"}

@@ -235,7 +235,7 @@ def test_a_device_that_cannot_be_used_is_named(name, tmp_path, run, capsys):
 
 
 def test_the_form_that_is_trusted_decides_where_the_image_lies(tmp_path):
-    from common.registration.inputs import input_image
+    from common.data.volume import input_image
 
     disagreeing(tmp_path / "image.nii.gz")
     assert input_image(tmp_path / "image.nii.gz", "sform").affine[0, 0] == 1

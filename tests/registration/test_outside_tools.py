@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from common.registration.api import register
 from common.registration.landmarks import Landmarks, write_landmarks
 from common.registration.outputs import Annotations
-from common.registration.refinement import Refinement
-from common.registration.transform_file import load_affine
+from common.registration.registrar import register
+from common.registration.steps import Refinement
+from common.world.files import load_affine
 
 sitk = pytest.importorskip("SimpleITK")
 LPS = np.array([-1.0, -1.0, 1.0])

@@ -2,10 +2,10 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.fields.world import Grid
-from common.fields.world_field import resample
 from common.registration.levels import level_grids
-from common.registration.refinement import Refinement, refine
+from common.registration.steps import Refinement, refine
+from common.world.grid import Grid
+from common.world.resample import resample
 
 AFFINE = torch.diag(torch.tensor([-2.0, 2.0, 2.0, 1.0]))
 

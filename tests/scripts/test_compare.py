@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.comparison.blobs import CENTERS, blob
+from tests.tools.comparison.blobs import CENTERS, blob
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = str(ROOT / "bundles" / "wasserstein_voxelmorph")

@@ -8,9 +8,9 @@ from urllib.error import URLError
 
 import pytest
 
-from common.data.decathlon import decathlon_subjects, decathlon_val_pairs
-from common.data.learn2reg import learn2reg_pairs
-from common.data.multi_contrast import multi_contrast_subjects
+from common.data.layouts.decathlon import decathlon_subjects, decathlon_val_pairs
+from common.data.layouts.learn2reg import learn2reg_pairs
+from common.data.layouts.multi_contrast import multi_contrast_subjects
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from common.results.cells import all_cells, read_table
-from common.results.lock import exclusive
+from common.tools.results.cells import all_cells, read_table
+from common.tools.results.queue import exclusive
 
 # Stands for "python -m monai.bundle run --args_file FILE": six steps with a checkpoint after each, then scores.
 FAKE_RUNNER = """#!{python} -S
@@ -57,7 +57,7 @@ def bundle(tmp_path, monkeypatch):
     runner.write_text(FAKE_RUNNER.format(python=sys.executable))
     runner.chmod(runner.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(sys, "executable", str(runner))
-    monkeypatch.setattr("common.results.stage._POLL_SECONDS", 0.01)
+    monkeypatch.setattr("common.tools.results.queue._POLL_SECONDS", 0.01)
     root = tmp_path / "bundle"
     (root / "docs").mkdir(parents=True)
     (root / "docs" / "README.md").write_text(CARD)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from common.fields.ddf import warp
 from common.fields.jacobian import folding_fraction, jacobian_determinant
-from common.fields.warp import warp
 from common.losses.registration import diffusion
 from common.solvers.instance import control_shape, optimize_field, spline_upsample, zero_border_planes
 

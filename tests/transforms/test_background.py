@@ -1,6 +1,6 @@
 import torch
 
-from common.transforms.background import subtract_background
+from common.transforms.intensity import subtract_background
 
 
 def head(level, generator):

@@ -2,16 +2,10 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.fields.world import Grid
-from common.fields.world_field import warp_moving
-from common.transforms.centered_region import (
-    AddAlignmentd,
-    ToCenteredRegiond,
-    contour_grid,
-    padded_grid,
-    region_grid,
-)
-from common.transforms.field_output import DdfToFixedGridd
+from common.transforms.centered_region import AddAlignmentd, ToCenteredRegiond, contour_grid, padded_grid, region_grid
+from common.transforms.output import DdfToFixedGridd
+from common.world.grid import Grid
+from common.world.resample import warp_moving
 
 
 def volume(*spatial_shape, affine=None, seed=0):

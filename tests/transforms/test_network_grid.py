@@ -7,8 +7,8 @@ from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
 from monai.transforms import SaveImage
 from torch.testing import assert_close
 
-from common.fields.world import Grid, network_grid
-from common.transforms.network_grid import ToNetworkGridd, on_grid
+from common.transforms.network_grid import ToNetworkGridd
+from common.world.grid import Grid, network_grid, on_grid
 
 LAS_2MM = torch.diag(torch.tensor([-2.0, 2.0, 2.0, 1.0], dtype=torch.float64))
 

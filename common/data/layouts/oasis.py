@@ -1,0 +1,63 @@
+"""OASIS layout of Learn2Reg and Neurite: one folder ``OASIS_OAS1_*_MR1`` per subject, affinely aligned, 1 mm."""
+
+from pathlib import Path
+
+IMAGE = "aligned_norm.nii.gz"
+LABELS = {35: "aligned_seg35.nii.gz", 4: "aligned_seg4.nii.gz"}
+
+
+def is_oasis(dataset_dir: str | Path) -> bool:
+    """Whether a folder holds subjects in this layout."""
+    return any(Path(dataset_dir).expanduser().glob("OASIS_OAS1_*_MR1"))
+
+
+def oasis_subjects(dataset_dir: str | Path, num_structures: int = 35) -> list[dict[str, str]]:
+    """Subjects of the folder, in the order of their names.
+
+    Args:
+        dataset_dir: the folder.
+        num_structures: 35 for the structures of FreeSurfer, 4 for cortex, deep gray and white matter, CSF.
+
+    Returns:
+        {"subject": name, "T1": path, "label": path} each; no label where a subject has no such file.
+
+    Raises:
+        FileNotFoundError: for a folder without subjects, or a subject without its image; names what is missing.
+        ValueError: for another number of structures.
+    """
+    if num_structures not in LABELS:
+        raise ValueError(f"num_structures: expected one of {', '.join(map(str, LABELS))}, got {num_structures}")
+    folder = Path(dataset_dir).expanduser()
+    subjects = []
+    for place in sorted(folder.glob("OASIS_OAS1_*_MR1")):
+        if not (place / IMAGE).is_file():
+            raise FileNotFoundError(f"{place.name}: expected its image {place / IMAGE}, which does not exist")
+        subject = {"subject": place.name, "T1": str(place / IMAGE)}
+        label = place / LABELS[num_structures]
+        subjects.append(subject | ({"label": str(label)} if label.is_file() else {}))
+    if not subjects:
+        raise FileNotFoundError(f"{folder}: expected folders OASIS_OAS1_*_MR1, found none")
+    return subjects
+
+
+SCAN, SCAN_LABEL = "vol.nii.gz", "seg.nii.gz"
+
+
+def is_labeled_scan(dataset_dir: str | Path) -> bool:
+    """Whether a folder holds a scan of this name."""
+    return (Path(dataset_dir).expanduser() / SCAN).is_file()
+
+
+def labeled_scan(dataset_dir: str | Path) -> dict[str, str]:
+    """The scan as subject: {"subject": name of the folder, "T1": path, "label": path}.
+
+    Args:
+        dataset_dir: the folder.
+
+    Raises:
+        FileNotFoundError: where the label map is missing.
+    """
+    folder = Path(dataset_dir).expanduser()
+    if not (folder / SCAN_LABEL).is_file():
+        raise FileNotFoundError(f"{folder}: expected {SCAN_LABEL} beside {SCAN}, which does not exist")
+    return {"subject": folder.resolve().name, "T1": str(folder / SCAN), "label": str(folder / SCAN_LABEL)}

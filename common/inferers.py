@@ -1,0 +1,118 @@
+"""From a registration network to its field: in bfloat16, in several passes, refined on the pair."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.inferers import Inferer, SimpleInferer
+
+from .fields.ddf import compose, warp
+from .precision import bfloat16_autocast
+from .solvers.image_refinement import InstanceSearch
+
+
+class RepeatedInferer(Inferer):
+    """Registers, warps the moving image, and registers the rest, `num_passes` times in all.
+
+    With φ_n = id + u_n the field after n passes and N the network, φ_{n+1} = φ_n ∘ (id + N(fixed, moving ∘ φ_n)):
+    moving is always warped from its own intensities, once. One pass is MONAI's SimpleInferer.
+
+    Gradients flow through all passes, so a network can be trained for them.
+
+    Args:
+        num_passes: network calls per pair, ≥ 1.
+        inferer: how the network is called in each pass; None for MONAI's SimpleInferer.
+
+    Raises:
+        ValueError: for fewer than one pass.
+
+    Example:
+        >>> step = lambda image: torch.ones(1, 3, 4, 4, 4)  # a network that always says one voxel
+        >>> RepeatedInferer(3)(torch.rand(1, 2, 4, 4, 4), step)[0, 0, 0, 0, 0].item()
+        3.0
+    """
+
+    def __init__(self, num_passes: int = 1, inferer: Inferer | None = None) -> None:
+        super().__init__()
+        if num_passes < 1:
+            raise ValueError(f"num_passes: expected at least 1, got {num_passes}")
+        self.num_passes, self.inferer = num_passes, inferer or SimpleInferer()
+
+    def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any):
+        """Field of pairs (B, 2, *spatial), fixed first: (B, D, *spatial), voxels."""
+        fixed, moving = inputs[:, :1], inputs[:, 1:]
+        ddf = self.inferer(inputs, network, *args, **kwargs)
+        for _ in range(self.num_passes - 1):
+            rest = self.inferer(torch.cat([fixed, warp(moving, ddf)], dim=1), network, *args, **kwargs)
+            ddf = compose(ddf, rest)
+        return ddf
+
+
+class AutocastInferer(SimpleInferer):
+    """Calls the network in bfloat16 and returns float32, so fields are never warped in half.
+
+    MONAI's trainers know mixed precision for CUDA only. On CPUs that multiply bfloat16 3-D convolutions take about half
+    the time; on others, see :func:`~common.precision.multiplies_bfloat16`, the network runs in float32.
+
+    Args:
+        amp: whether to; False is MONAI's SimpleInferer.
+
+    Example:
+        >>> network = torch.nn.Conv3d(2, 3, 1)
+        >>> AutocastInferer(amp=True)(torch.rand(1, 2, 4, 4, 4), network).dtype
+        torch.float32
+    """
+
+    def __init__(self, amp: bool = False) -> None:
+        super().__init__()
+        self.amp = amp
+
+    def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any):
+        """network(inputs), float32."""
+        with bfloat16_autocast(inputs.device.type, self.amp):
+            outputs = super().__call__(inputs, network, *args, **kwargs)
+        return outputs.float()
+
+
+class InstanceSearchInferer(RepeatedInferer):
+    """The network's field, then :class:`~common.solvers.image_refinement.InstanceSearch` from there.
+
+    Args:
+        num_passes: network calls per pair, see :class:`~.repeated.RepeatedInferer`.
+        num_search_steps: of Adam; 0 leaves the search out. This and all that follows are the arguments of the search.
+        search_similarity: mind, or a name of :func:`~common.losses.similarity.dissimilarity`.
+        search_weight: of the smoothness of the whole field in voxels.
+        search_rate: voxels by which coefficients move in each of the first steps.
+        control_spacing: distance of these coefficients, voxels.
+        shrink: the search runs on a grid with so many times fewer voxels per axis.
+        coarse_integration: see :class:`~common.solvers.image_refinement.InstanceSearch`.
+
+    Raises:
+        ValueError: for a negative number of steps or weight.
+    """
+
+    def __init__(
+        self,
+        num_passes: int = 1,
+        num_search_steps: int = 10,
+        search_similarity: str = "mind",
+        search_weight: float = 0.1,
+        search_rate: float = 0.2,
+        control_spacing: int = 2,
+        shrink: int = 2,
+        coarse_integration: bool = False,
+    ) -> None:
+        super().__init__(num_passes)
+        self.search = InstanceSearch(
+            num_search_steps,
+            search_similarity,
+            search_weight,
+            search_rate,
+            control_spacing,
+            shrink,
+            coarse_integration,
+        )
+
+    def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any):
+        """Field of pairs (B, 2, *spatial), fixed first: (B, 3, *spatial), voxels."""
+        return self.search(super().__call__(inputs, network, *args, **kwargs), inputs)

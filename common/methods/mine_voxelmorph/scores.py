@@ -1,0 +1,145 @@
+"""Scores of a pair on the network's grid: endpoint error where the truth is known, Dice where there are labels."""
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.metrics import compute_dice
+from monai.transforms import Transform
+
+from ...fields.ddf import warp
+from ...fields.jacobian import jacobian_determinant, sdlogj
+from ...metrics.overlap import label_of, one_hot_label
+from ...metrics.scores import SCORES_KEY
+from ...world.grid import Grid
+
+SCORES = ("error_mm", "error_p95_mm", "initial_error_mm", "dice", "initial_dice")  # NaN where they are not known
+MIN_VOXELS = 100  # smaller structures are not scored, as in the paper
+
+
+def endpoint_error_mm(
+    ddf: torch.Tensor, true_ddf: torch.Tensor, mask: torch.Tensor, spacing_mm: Sequence[float]
+) -> torch.Tensor:
+    """Distance between where a field and the true one send each voxel of a mask.
+
+    Args:
+        ddf: (3, X, Y, Z), voxels.
+        true_ddf: of the same shape.
+        mask: (1, X, Y, Z).
+        spacing_mm: tensor-axis order.
+
+    Returns:
+        (voxels of the mask,), mm.
+
+    Example:
+        >>> zero, mask = torch.zeros(3, 2, 2, 2), torch.ones(1, 2, 2, 2, dtype=torch.bool)
+        >>> endpoint_error_mm(zero, zero + 1, mask, (2.0, 1.0, 2.0)).unique().tolist()
+        [3.0]
+    """
+    scale = torch.tensor(list(spacing_mm), dtype=ddf.dtype, device=ddf.device).view(3, 1, 1, 1)
+    return ((ddf - true_ddf) * scale).norm(dim=0)[mask[0]]
+
+
+def num_folded_voxels(ddf: torch.Tensor) -> int:
+    """Voxels with a Jacobian determinant ≤ 0, border included, of a field (3, X, Y, Z) in voxels."""
+    return int((jacobian_determinant(ddf[None]) <= 0).sum())
+
+
+def scored_structures(labels: Sequence[torch.Tensor], min_voxels: int = MIN_VOXELS) -> list[int]:
+    """Structures with at least so many voxels in every label map, without the background 0.
+
+    Example:
+        >>> scored_structures([torch.tensor([0, 1, 1, 2]), torch.tensor([1, 1, 1, 0])], min_voxels=2)
+        [1]
+    """
+    counts = [
+        dict(zip(*(x.tolist() for x in label.long().unique(return_counts=True)), strict=True)) for label in labels
+    ]
+    return sorted(s for s in counts[0] if s and all(count.get(s, 0) >= min_voxels for count in counts))
+
+
+def renumbered(label: torch.Tensor, structures: Sequence[int]) -> torch.Tensor:
+    """Label map with the given structures as 1, 2, … and everything else as 0, float32.
+
+    Example:
+        >>> renumbered(torch.tensor([0, 7, 40]), [7, 41]).tolist()
+        [0.0, 1.0, 0.0]
+    """
+    table = torch.zeros(int(max(int(label.max()), *structures, 0)) + 1, device=label.device)
+    table[list(structures)] = torch.arange(1, len(structures) + 1, dtype=table.dtype, device=label.device)
+    return table[torch.as_tensor(label).long()]
+
+
+class ScoreAlignmentd(Transform):
+    """Score a pair on the network's grid; results lie under ``scores``.
+
+    Always: ``num_folded``, ``folding_fraction``, ``sdlogj``. With ``true_ddf`` and ``brain``: ``error_mm``,
+    ``error_p95_mm``, ``initial_error_mm``. With labels: ``initial_dice``, ``dice``, ``dice_<structure>``; structures
+    below the minimum of voxels in either image are left out. With a similarity: ``image_loss``.
+    Scores that a pair does not allow are NaN.
+
+    Args:
+        similarity: called with (warped, fixed, generators).
+        min_voxels: smaller structures are not scored.
+        ddf_key: (3, X, Y, Z), voxels.
+        seed: of the similarity's randomness, the same for every pair.
+    """
+
+    def __init__(
+        self,
+        similarity: Callable | None = None,
+        min_voxels: int = MIN_VOXELS,
+        ddf_key: str = "pred",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.similarity, self.min_voxels, self.ddf_key, self.seed = similarity, min_voxels, ddf_key, seed
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with its scores and ``warped``."""
+        item = dict(data)
+        ddf = torch.as_tensor(item[self.ddf_key]).float()
+        fixed, moving = (torch.as_tensor(item[side]).to(ddf)[None] for side in ("fixed", "moving"))
+        warped = warp(moving, ddf[None])
+        folded = num_folded_voxels(ddf)
+        scores = dict.fromkeys(SCORES, math.nan) | {
+            "num_folded": float(folded),
+            "folding_fraction": folded / ddf[0].numel(),
+        }
+        scores["sdlogj"] = sdlogj(ddf[None]).item()
+        if self.similarity is not None:
+            with torch.no_grad():
+                generator = torch.Generator(ddf.device).manual_seed(self.seed)
+                scores["image_loss"] = float(self.similarity(warped, fixed, [generator]))
+        if "true_ddf" in item:
+            scores |= self._errors(item, ddf)
+        if "fixed_label" in item:
+            scores |= self._overlap(item, ddf)
+        return item | {"warped": warped[0], SCORES_KEY: {**item.get(SCORES_KEY, {}), **scores}}
+
+    def _errors(self, item: Mapping, ddf: torch.Tensor) -> dict[str, float]:
+        truth, brain = torch.as_tensor(item["true_ddf"]).to(ddf), torch.as_tensor(item["brain"]).to(ddf.device)
+        spacing = Grid.from_image(item["fixed"]).spacing
+        error, before = (endpoint_error_mm(u, truth, brain.bool(), spacing) for u in (ddf, torch.zeros_like(ddf)))
+        ranked = error.sort().values
+        return {
+            "error_mm": error.mean().item(),
+            "error_p95_mm": ranked[int(0.95 * (len(ranked) - 1))].item(),
+            "initial_error_mm": before.mean().item(),
+        }
+
+    def _overlap(self, item: Mapping, ddf: torch.Tensor) -> dict[str, float]:
+        labels = [torch.as_tensor(item[f"{side}_label"]).to(ddf.device) for side in ("fixed", "moving")]
+        structures = scored_structures(labels, self.min_voxels)
+        if not structures:
+            return {}
+        fixed, moving = (renumbered(label, structures) for label in labels)
+        count = len(structures)
+        warped = label_of(warp(one_hot_label(moving, count)[None], ddf[None], padding_mode="zeros")[0])
+        target = one_hot_label(fixed, count)[None]
+        dice, before = (
+            compute_dice(one_hot_label(x, count)[None], target, include_background=False)[0] for x in (warped, moving)
+        )
+        named = {f"dice_{s}": value for s, value in zip(structures, dice.tolist(), strict=True)}
+        return named | {"dice": dice.nanmean().item(), "initial_dice": before.nanmean().item()}

@@ -1,0 +1,119 @@
+"""A pair before and after registration on one small grid of cubic voxels, for figures and pictures."""
+
+from dataclasses import dataclass
+
+import torch
+from monai.data import MetaTensor
+
+from ...solvers.joint_histogram import equalize, normalized_mutual_information
+from ...world.alignment import aligned
+from ...world.grid import Grid, network_grid
+from ...world.maps import affine_after_field, grid_points, slabs
+from ...world.resample import field_mm_to_ddf, resample, resample_smoothly
+from ..result import Registration
+
+EDGE_VOXELS = 192  # of the longest axis
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Volumes (X, Y, Z) on ``grid``, its axes closest to RAS.
+
+    Args:
+        grid: cubic voxels; covers the fixed image.
+        fixed: the fixed image.
+        before: the moving image in its initial alignment.
+        warped: the moving image after registration.
+        inside_before: 1 where ``before`` comes from inside the moving image, 0 outside.
+        inside: the same of ``warped``.
+        determinant: Jacobian determinant of φ, its nearest native voxel.
+        ddf: (3, X, Y, Z), voxels of ``grid``; without the affine part.
+    """
+
+    grid: Grid
+    fixed: torch.Tensor
+    before: torch.Tensor
+    warped: torch.Tensor
+    inside_before: torch.Tensor
+    inside: torch.Tensor
+    determinant: torch.Tensor
+    ddf: torch.Tensor
+
+
+def preview(
+    registration: Registration, warped: MetaTensor, determinant: torch.Tensor, edge_voxels: int = EDGE_VOXELS
+) -> Preview:
+    """Look at a registration on a small grid.
+
+    Args:
+        registration: of images of any size.
+        warped: (1, X, Y, Z), the warped moving image on the fixed image's grid.
+        determinant: (1, X, Y, Z), on the same grid.
+        edge_voxels: number of voxels of the longest axis, unless the fixed image's own voxels are larger.
+
+    Returns:
+        The volumes.
+    """
+    native = registration.grid
+    extent = [size * edge for size, edge in zip(native.spatial_shape, native.spacing, strict=True)]
+    grid = network_grid(native, spacing=max(min(native.spacing), max(extent) / edge_voxels))
+    moving = registration.moving
+    before = aligned(moving, registration.initial)
+    background = min(moving.min().item(), 0.0)
+    field_mm = resample(registration.field.as_tensor(), native, grid, background=None)
+    return Preview(
+        grid,
+        resample_smoothly(registration.fixed.as_tensor(), native, grid)[0],
+        resample_smoothly(before.as_tensor(), Grid.from_image(before), grid, background)[0],
+        resample_smoothly(warped.as_tensor(), native, grid)[0],
+        _inside(aligned(moving, registration.initial), grid, None),
+        _inside(moving, grid, field_mm),
+        resample(determinant, native, grid, mode="nearest", background=None)[0],
+        field_mm_to_ddf(_without_affine(field_mm, grid, registration.affine), grid),
+    )
+
+
+def similarities(view: Preview) -> dict[str, dict[str, float]]:
+    """Likeness of fixed and moving image before and after, where the moving image reaches.
+
+    Args:
+        view: from :func:`preview`.
+
+    Returns:
+        ``before`` and ``after`` with ``correlation`` in [−1, 1] and ``normalized_mutual_information`` in [1, 2]; NaN
+        where the images do not overlap or one of them is constant there.
+    """
+    return {
+        name: _similarity(view.fixed[inside], image[inside])
+        for name, image, inside in (
+            ("before", view.before, view.inside_before > 0.5),
+            ("after", view.warped, view.inside > 0.5),
+        )
+    }
+
+
+def _similarity(fixed: torch.Tensor, moving: torch.Tensor) -> dict[str, float]:
+    if fixed.numel() < 2 or fixed.min() == fixed.max() or moving.min() == moving.max():
+        return {"correlation": float("nan"), "normalized_mutual_information": float("nan")}
+    spread = [equalize(image) for image in (fixed, moving)]
+    information = normalized_mutual_information(spread[0], spread[1][None], torch.ones_like(spread[1])[None])
+    correlation = torch.corrcoef(torch.stack([fixed, moving]).double())[0, 1]
+    return {"correlation": correlation.item(), "normalized_mutual_information": information.item()}
+
+
+def _inside(moving: MetaTensor, grid: Grid, field_mm: torch.Tensor | None) -> torch.Tensor:
+    """Whether voxels of ``grid``, moved by a field, lie in the box of an image: (X, Y, Z) of 0 and 1."""
+    own = Grid.from_image(moving)
+    inside = torch.empty(grid.spatial_shape)
+    last = torch.tensor(own.spatial_shape) - 0.5
+    for rows in slabs(grid.spatial_shape):
+        points = grid_points(grid, rows)
+        points = points if field_mm is None else points + field_mm[:, rows].movedim(0, -1)
+        voxels = own.world_to_voxel(points)
+        inside[rows] = ((voxels > -0.5) & (voxels < last)).all(dim=-1).float()
+    return inside
+
+
+def _without_affine(field_mm: torch.Tensor, grid: Grid, matrix: torch.Tensor) -> torch.Tensor:
+    """Displacement of A⁻¹ ∘ φ, in the fixed image's world."""
+    return affine_after_field(torch.linalg.inv(matrix), field_mm, grid)

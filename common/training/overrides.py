@@ -1,0 +1,182 @@
+"""Options of a run: which may be given, and which of two defaults one takes that is not."""
+
+import difflib
+import inspect
+import logging
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from monai.utils import ensure_tuple
+
+_ALLOWED_ANYWHERE = ("_desc_", "_disabled_", "_mode_", "_requires_", "_debug_")
+
+
+def check_overrides(config_folder: str) -> None:
+    """Compare the running config with its files and refuse entries that no file declares.
+
+    To be called before anything else is made, from ``initialize`` or as the first entry of what is run::
+
+        "check_overrides": {
+            "_target_": "common.training.overrides.check_overrides",
+            "config_folder": "$@bundle_root + '/configs'"
+        },
+        "run": ["@check_overrides", "$@train#trainer.run()"]
+
+    MONAI hands no parser to the parts of a config, so the one that is running is found on the call stack.
+    Declared is what stands in the files named on the command line and in those files of the folder whose
+    top-level entries are all present, that is, which were merged. New arguments of a component (a dictionary with
+    ``_target_``) pass; its signature checks them.
+
+    Args:
+        config_folder: folder of the bundle's JSON configs.
+
+    Raises:
+        FileNotFoundError: if the folder holds no config.
+        ValueError: naming the unknown entries and, where one is similar, the entry that was probably meant; or the
+            values of another kind than declared, such as the text "true" for True.
+        RuntimeError: if called from anywhere but a running config.
+    """
+    files = sorted(path for path in Path(config_folder).glob("*.json") if path.name != "metadata.json")
+    if not files:
+        raise FileNotFoundError(f"expected the bundle's configs in {config_folder}, found none; give --bundle_root")
+    config, given = _running()
+    declared = [ConfigParser.load_config_file(path) for path in [*files, *given]]
+    unknown = unknown_entries(config, declared)
+    if unknown:
+        text = "; ".join(f"{name!r}{_suggestion(close)}" for name, close in unknown.items())
+        raise ValueError(f"expected overrides of entries in {config_folder}, got {text}")
+    wrong = values_of_another_kind(config, declared)
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+
+def values_of_another_kind(config: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> list[str]:
+    """Top-level switches and numbers that were overridden by a text, which every condition takes for true.
+
+    Args:
+        config: the merged config with its overrides, unparsed.
+        declared: contents of the candidate files.
+
+    Returns:
+        One message per entry.
+
+    Example:
+        >>> values_of_another_kind({"resume": "true"}, [{"resume": False}])
+        ["resume: expected True or False, got 'true'"]
+    """
+    messages = []
+    for key, value in config.items():
+        kinds = {type(content[key]) for content in declared if key in content and content.keys() <= config.keys()}
+        if not isinstance(value, str) or value.startswith(("$", "@")) or str in kinds:
+            continue
+        if bool in kinds:
+            messages.append(f"{key}: expected True or False, got {value!r}")
+        elif kinds & {int, float}:
+            messages.append(f"{key}: expected a number, got {value!r}")
+    return messages
+
+
+def unknown_entries(config: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Entries of a config that none of the applicable files declares.
+
+    Args:
+        config: the merged config with its overrides, unparsed.
+        declared: contents of the candidate files; one whose top-level entries are not all in ``config`` was
+            not merged and is left out.
+
+    Returns:
+        Id of each unknown entry → similar declared entries, most similar first.
+
+    Example:
+        >>> unknown_entries({"max_epochs": 2, "max_epoch": 1}, [{"max_epochs": 2}])
+        {'max_epoch': ['max_epochs']}
+    """
+    merged = [_nested(content) for content in declared]
+    return dict(_unknown("", config, [content for content in merged if content.keys() <= config.keys()]))
+
+
+def _unknown(prefix: str, config: Mapping[str, Any], declared: list[Mapping]) -> Iterator[tuple[str, list[str]]]:
+    known = {key for content in declared for key in content}
+    for key, value in config.items():
+        if key == ConfigParser.meta_key or key in _ALLOWED_ANYWHERE:
+            continue
+        if key not in known:
+            yield prefix + key, [prefix + close for close in difflib.get_close_matches(key, known)]
+            continue
+        inner = [content[key] for content in declared if isinstance(content.get(key), Mapping)]
+        if inner and _is_section(value):
+            yield from _unknown(f"{prefix}{key}#", value, inner)
+
+
+def _is_section(value: Any) -> bool:
+    """Whether an entry only groups others: a dictionary that is no component but holds dictionaries or lists."""
+    if not isinstance(value, Mapping) or "_target_" in value:
+        return False
+    return any(isinstance(item, Mapping | list) for item in value.values())
+
+
+def _nested(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Overlay entries such as "+train#handlers" declare the nested entry that they name."""
+    nested: dict[str, Any] = {}
+    for key, value in content.items():
+        *parents, last = key.removeprefix("+").replace("::", "#").split("#")
+        section = nested
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[last] = value
+    return nested
+
+
+def _running() -> tuple[Mapping[str, Any], list[str]]:
+    """Config of the parser on the call stack, and the files given to ``python -m monai.bundle run``."""
+    files: list[str] = []
+    config = None
+    for frame in inspect.stack(context=0):
+        variables = frame.frame.f_locals
+        if config is None and isinstance(variables.get("self"), ConfigParser):
+            config = variables["self"].get()
+        if frame.function == "create_workflow":
+            files = list(ensure_tuple(variables.get("config_file") or ()))
+    if config is None:
+        raise RuntimeError("expected check_overrides to be called from a config that is running, got another caller")
+    return config, files
+
+
+def _suggestion(close: list[str]) -> str:
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+logger = logging.getLogger(__name__)
+
+
+def paper_or_sample(name: str, paper: Any, sample: Any, dataset_dir: str) -> Any:
+    """Value of a scalar that the paper's data and the sample population need differently; logs which is
+    taken.
+
+    Args:
+        name: of the scalar, for the log.
+        paper: value for a real data set.
+        sample: value for the sample population.
+        dataset_dir: folder of the real data set; empty selects the sample population.
+
+    Returns:
+        ``paper`` where ``dataset_dir`` is not empty, else ``sample``.
+
+    Example:
+        >>> paper_or_sample("max_epochs", 100, 3, dataset_dir="")
+        3
+        >>> paper_or_sample("max_epochs", 100, 3, dataset_dir="data/Task04_Hippocampus")
+        100
+    """
+    source, value = ("paper", paper) if dataset_dir else ("sample population", sample)
+    _log_choice(name, source, repr(value))
+    return value
+
+
+@cache
+def _log_choice(name: str, source: str, value: str) -> None:
+    """Cached, so that a value that several components refer to is logged once."""
+    logger.info("%s = %s (%s)", name, value, source)

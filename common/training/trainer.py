@@ -1,0 +1,64 @@
+"""MONAI's trainer for methods that bring their own step, and the batch of a registration."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.engines import Trainer
+from monai.utils import convert_to_tensor
+
+
+class StepTrainer(Trainer):
+    """Calls `step(engine, batch)` once per batch; what it returns is `engine.state.output`.
+
+    Args:
+        device: recorded in the engine's state; the step moves the data.
+        max_epochs: epochs to train.
+        train_data_loader: yields the batches.
+        step: does the forward passes, the backward passes and the optimizer steps, and returns a dictionary of losses.
+        train_handlers: Ignite handlers.
+    """
+
+    def __init__(
+        self,
+        device: torch.device | str,
+        max_epochs: int,
+        train_data_loader: torch.utils.data.DataLoader,
+        step: Callable,
+        train_handlers: Sequence | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            max_epochs=max_epochs,
+            data_loader=train_data_loader,
+            iteration_update=step,
+            handlers=train_handlers,
+            decollate=False,
+        )
+
+
+def prepare_pair(
+    batchdata: Mapping[str, torch.Tensor],
+    device: torch.device | str | None = None,
+    non_blocking: bool = False,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Input of the network and target of the loss, which are the same: there are no labels.
+
+    Args:
+        batchdata: with ``image``, (B, 2, *spatial), fixed first.
+        device: where both go.
+        non_blocking: see ``torch.Tensor.to``.
+        **kwargs: further arguments of ``torch.Tensor.to``.
+
+    Returns:
+        ``image`` twice, plain tensors.
+
+    Example:
+        >>> network_input, target = prepare_pair({"image": torch.zeros(1, 2, 4, 4)})
+        >>> network_input is target
+        True
+    """
+    image = convert_to_tensor(batchdata["image"], track_meta=False)
+    image = image.to(device=device, non_blocking=non_blocking, **kwargs)
+    return image, image

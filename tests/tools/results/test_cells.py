@@ -1,0 +1,49 @@
+import copy
+import json
+
+import pytest
+
+from common.tools.results.cells import all_cells, read_result, read_table
+
+TABLE = {
+    "rows": {"none": {"title": "source only", "overrides": {"base": 1}}},
+    "seeds": [0],
+    "datasets": {"sample": {"overrides": {"pause": 0}}},
+    "metrics": {"accuracy": {}},
+    "headline": "accuracy",
+    "train": {"overrides": {}},
+}
+
+
+def written(folder, table):
+    path = folder / "table.json"
+    path.write_text(json.dumps(table))
+    return path
+
+
+def test_a_table_is_read_with_its_stages_filled_in(tmp_path):
+    table = read_table(written(tmp_path, TABLE))
+    assert table["train"] == {"config_files": ["train.json"], "overrides": {}}
+    assert table["evaluate"]["config_files"] == ["train.json", "evaluate.json"]
+
+
+@pytest.mark.parametrize(("where", "name"), [("rows", "none"), ("datasets", "sample"), (None, "train")])
+def test_a_misspelt_entry_is_refused(tmp_path, where, name):
+    table = copy.deepcopy(TABLE)
+    (table[where] if where else table)[name]["override"] = {"base": 2}
+    path = written(tmp_path, table)
+    with pytest.raises(ValueError, match=rf"expected '{name}' in {path} to hold only .*, got \['override'\]"):
+        read_table(path)
+
+
+def test_a_file_that_is_no_json_is_named(tmp_path):
+    path = tmp_path / "table.json"
+    path.write_text("<<<<<<< ours")
+    with pytest.raises(ValueError, match=f"expected JSON in {path}"):
+        read_table(path)
+    (cell,) = all_cells(
+        {**TABLE, "train": {"config_files": [], "overrides": {}}, "evaluate": {"config_files": [], "overrides": {}}},
+        tmp_path,
+    )
+    with pytest.raises(ValueError, match=f"expected JSON in {path}"):
+        read_result(path, cell)

@@ -1,0 +1,139 @@
+import json
+import logging
+
+import pytest
+from monai.bundle import ConfigWorkflow, run
+
+from common.training.overrides import check_overrides, paper_or_sample, unknown_entries, values_of_another_kind
+
+TRAIN = {
+    "imports": ["$import os"],
+    "bundle_root": ".",
+    "max_epochs": 2,
+    "_desc_max_epochs": "epochs",
+    "weights": {"image": 1.0, "field": 0.5},
+    "train": {
+        "dataset": {"_target_": "Dataset", "data": [1]},
+        "handlers": [{"_target_": "monai.handlers.GarbageCollector"}],
+    },
+    "initialize": [
+        {
+            "_target_": "common.training.overrides.check_overrides",
+            "config_folder": "$os.path.join(@bundle_root, 'configs')",
+        }
+    ],
+    "run": ["$@max_epochs"],
+}
+EVALUATE = {"checkpoint": "model.pt", "dataset": "@train#dataset", "train#handlers": [], "run": ["$@checkpoint"]}
+
+
+@pytest.fixture
+def configs(tmp_path):
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    (folder / "train.json").write_text(json.dumps(TRAIN | {"bundle_root": str(tmp_path)}))
+    (folder / "evaluate.json").write_text(json.dumps(EVALUATE))
+    (folder / "metadata.json").write_text('{"version": "0.1.0"}')
+    return folder
+
+
+def initialize(configs, *names, **overrides):
+    files = [str(configs / name) for name in names or ("train.json",)]
+    ConfigWorkflow(files, workflow_type=None, **overrides).initialize()
+
+
+def refusal(function, *arguments, **overrides):
+    """Message of the guard; MONAI wraps every error of a component and keeps ours as its cause."""
+    with pytest.raises(RuntimeError, match="check_overrides") as caught:
+        function(*arguments, **overrides)
+    assert isinstance(caught.value.__cause__, ValueError)
+    return str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"max_epochs": 3},
+        {"train#dataset#data": [2]},
+        {"train#dataset#transform": None},
+        {"train#handlers#0#_disabled_": True},
+        {"train": {"dataset": {"_target_": "Dataset", "data": [3]}}},
+        {"weights": {"image": 1.0, "extra": 2.0}},
+    ],
+)
+def test_declared_overrides_pass(configs, overrides):
+    initialize(configs, **overrides)
+
+
+def test_misspelt_entry_is_refused_with_the_likely_one(configs):
+    message = refusal(initialize, configs, max_epoch=3)
+    assert message == f"expected overrides of entries in {configs}, got 'max_epoch' (did you mean 'max_epochs'?)"
+
+
+def test_misspelt_nested_entry_is_refused(configs):
+    assert "'train#datasets' (did you mean 'train#dataset'?)" in refusal(initialize, configs, **{"train#datasets": 1})
+
+
+def test_every_unknown_entry_is_named(configs):
+    assert refusal(initialize, configs, max_epoch=3, zzz=1).endswith("(did you mean 'max_epochs'?); 'zzz'")
+
+
+def test_entries_of_a_file_that_was_not_merged_are_unknown(configs):
+    initialize(configs, "train.json", "evaluate.json", checkpoint="best.pt")
+    assert "'checkpoint'" in refusal(initialize, configs, checkpoint="best.pt")
+
+
+def test_own_file_of_the_user_may_add_entries(configs, tmp_path):
+    (tmp_path / "mine.json").write_text('{"my_rate": 0.1, "max_epochs": "@my_rate"}')
+    run("run", config_file=[str(configs / "train.json"), str(tmp_path / "mine.json")], workflow_type=None)
+
+
+def test_command_line_is_checked(configs):
+    message = refusal(run, "run", config_file=str(configs / "train.json"), max_epoch=1)
+    assert "did you mean 'max_epochs'" in message
+
+
+def test_similar_entries_come_first():
+    unknown = unknown_entries({"seed": 0, "sed": 1}, [{"seed": 0}])
+    assert unknown == {"sed": ["seed"]}
+
+
+def test_other_caller_is_refused(configs):
+    with pytest.raises(RuntimeError, match="called from a config that is running"):
+        check_overrides(str(configs))
+
+
+def test_folder_without_configs_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="give --bundle_root"):
+        check_overrides(str(tmp_path))
+
+
+def test_a_text_in_place_of_a_number_is_refused(configs):
+    assert "max_epochs: expected a number, got 'three'" in refusal(initialize, configs, max_epochs="three")
+
+
+def test_a_text_in_place_of_a_switch_is_refused():
+    messages = values_of_another_kind({"resume": "false", "amp": True}, [{"resume": False, "amp": False}])
+    assert messages == ["resume: expected True or False, got 'false'"]
+
+
+def test_an_expression_or_reference_may_stand_for_a_number(configs):
+    initialize(configs, max_epochs="$1 + 1")
+
+
+def test_a_dataset_dir_selects_the_paper_and_its_absence_the_sample():
+    assert paper_or_sample("x", 1500, 2, dataset_dir="data") == 1500
+    assert paper_or_sample("x", 1500, 2, dataset_dir="") == 2
+
+
+def test_values_of_any_type_pass_unchanged():
+    shape = [48, 48, 48]
+    assert paper_or_sample("spatial_shape", shape, [32, 32, 32], dataset_dir="data") is shape
+
+
+def test_the_choice_is_logged_once_per_name(caplog):
+    with caplog.at_level(logging.INFO, logger="common.training.overrides"):
+        for _ in range(3):
+            paper_or_sample("logged_once", 5, 2, dataset_dir="")
+    assert [record.getMessage() for record in caplog.records] == ["logged_once = 2 (sample population)"]

@@ -1,0 +1,76 @@
+"""The table of an evaluation: a row per pair, a mean, seconds and memory."""
+
+import csv
+import json
+
+import torch
+from ignite.engine import Engine
+from monai.engines.utils import IterationEvents
+
+from common.training.records import Convergence, MetricsJson, ScoresCsv, peak_memory_gib
+
+
+def evaluated(folder, items):
+    def step(engine, item):
+        engine.fire_event(IterationEvents.FORWARD_COMPLETED)
+        return [item]
+
+    engine = Engine(step)
+    engine.register_events(*IterationEvents)
+    ScoresCsv(str(folder)).attach(engine)
+    engine.run(items)
+    return engine, list(csv.DictReader((folder / "scores.csv").open()))
+
+
+def test_rows_have_names_scores_seconds_and_a_mean(tmp_path):
+    items = [{"name": "a", "scores": {"dice": 0.5}}, {"name": "b", "scores": {"dice": 1.0, "dice_7": 0.2}}]
+    engine, rows = evaluated(tmp_path, items)
+    assert [row["name"] for row in rows] == ["a", "b", "mean"]
+    assert [row["dice"] for row in rows] == ["0.5", "1.0", "0.75"]
+    assert [row["dice_7"] for row in rows] == ["", "0.2", "0.2"]
+    assert 0 <= float(rows[0]["seconds"]) < 5
+    assert engine.state.metrics["peak_memory_gib"] == float(rows[-2]["peak_memory_gib"])
+
+
+def test_memory_of_this_process_is_plausible():
+    if torch.cuda.is_available():  # where only memory of the GPU counts
+        torch.zeros(2**26, device="cuda")
+    assert 0.05 < peak_memory_gib() < 1000
+
+
+def validate(folder, epoch, **metrics):
+    engine = Engine(lambda engine, batch: None)
+    Convergence(str(folder)).attach(engine)
+    engine.state.metrics.update(metrics)
+    engine.state.epoch, engine.state.max_epochs = epoch - 1, epoch  # as MONAI's Evaluator.run(epoch) does
+    engine.state.epoch_length = 1
+    engine.run([0], max_epochs=epoch)
+    return json.loads((folder / "convergence.json").read_text())
+
+
+def test_every_validation_adds_its_epoch(tmp_path):
+    validate(tmp_path, 2, loss=0.5, dice=0.25)
+    rows = validate(tmp_path, 4, loss=0.25, dice=0.5)
+    assert rows == [{"epoch": 2, "loss": 0.5, "dice": 0.25}, {"epoch": 4, "loss": 0.25, "dice": 0.5}]
+
+
+def test_an_epoch_done_again_replaces_what_came_after_it(tmp_path):
+    for epoch in (1, 2, 3):
+        validate(tmp_path, epoch, loss=float(epoch))
+    assert validate(tmp_path, 2, loss=9.0) == [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 9.0}]
+
+
+def test_only_numbers_are_kept(tmp_path):
+    assert validate(tmp_path, 1, loss=float("nan"), confusion=[[1]]) == [{"epoch": 1, "loss": None}]
+
+
+def test_metrics_are_written_when_the_evaluation_ends(tmp_path):
+    engine = Engine(lambda engine, batch: None)
+    engine.state.metrics.update(dice=0.1 + 0.2, confusion=[[1, 0], [0, 1]], tre=float("nan"))
+    MetricsJson(str(tmp_path / "new"), {"seed": 3}).attach(engine)
+    assert not (tmp_path / "new").exists()
+    engine.run([0])
+    assert json.loads((tmp_path / "new" / "metrics.json").read_text()) == {
+        "metrics": {"dice": 0.1 + 0.2, "confusion": [[1, 0], [0, 1]], "tre": None},
+        "settings": {"seed": 3},
+    }
