@@ -6,7 +6,6 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -70,6 +69,24 @@ def plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [plain(item) for item in value]
     return value
+
+
+def merged(settings: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """One plain dictionary of one or several.
+
+    Raises:
+        ValueError: where two give one name different values.
+
+    Example:
+        >>> merged([{"seed": 0}, {"seed": 0, "rate": np.float64(0.5)}])
+        {'seed': 0, 'rate': 0.5}
+    """
+    result: dict[str, Any] = {}
+    for part in [settings or {}] if isinstance(settings, Mapping | None) else settings:
+        for name, value in plain(part).items():
+            if result.setdefault(name, value) != value:
+                raise ValueError(f"settings: expected one value of {name}, got {result[name]!r} and {value!r}")
+    return result
 
 
 def _finite(value: Any) -> Any:
@@ -185,19 +202,6 @@ def existing_file(folder: str | Path, name: str, role: str) -> str:
     if path.stat().st_size == 0:
         raise ValueError(f"{role}: expected an image or a table, got the empty file {path}")
     return str(path)
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """Ending of an error message about an unknown name: the likely word, else all known ones.
-
-    Example:
-        >>> did_you_mean("fixed_lable", ["fixed", "fixed_label", "moving"])
-        "did you mean 'fixed_label'?"
-        >>> did_you_mean("xyz", ["fixed", "moving"])
-        'known are fixed, moving'
-    """
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
 
 
 def _describe_folder(folder: Path) -> str:

@@ -8,7 +8,7 @@ from monai.inferers import Inferer, SimpleInferer
 
 from .fields.ddf import compose, warp
 from .precision import bfloat16_autocast
-from .solvers.image_refinement import InstanceSearch
+from .solvers.image_refinement import ImageRefinement
 
 
 class RepeatedInferer(Inferer):
@@ -74,45 +74,19 @@ class AutocastInferer(SimpleInferer):
         return outputs.float()
 
 
-class InstanceSearchInferer(RepeatedInferer):
-    """The network's field, then :class:`~common.solvers.image_refinement.InstanceSearch` from there.
+class RefiningInferer(RepeatedInferer):
+    """The network's field, then :class:`~common.solvers.image_refinement.ImageRefinement` from there.
 
     Args:
-        num_passes: network calls per pair, see :class:`~.repeated.RepeatedInferer`.
-        num_search_steps: of Adam; 0 leaves the search out. This and all that follows are the arguments of the search.
-        search_similarity: mind, or a name of :func:`~common.losses.similarity.dissimilarity`.
-        search_weight: of the smoothness of the whole field in voxels.
-        search_rate: voxels by which coefficients move in each of the first steps.
-        control_spacing: distance of these coefficients, voxels.
-        shrink: the search runs on a grid with so many times fewer voxels per axis.
-        coarse_integration: see :class:`~common.solvers.image_refinement.InstanceSearch`.
-
-    Raises:
-        ValueError: for a negative number of steps or weight.
+        num_passes: network calls per pair, see :class:`RepeatedInferer`.
+        refinement: on the images of the pair; None leaves it out.
     """
 
-    def __init__(
-        self,
-        num_passes: int = 1,
-        num_search_steps: int = 10,
-        search_similarity: str = "mind",
-        search_weight: float = 0.1,
-        search_rate: float = 0.2,
-        control_spacing: int = 2,
-        shrink: int = 2,
-        coarse_integration: bool = False,
-    ) -> None:
+    def __init__(self, num_passes: int = 1, refinement: ImageRefinement | None = None) -> None:
         super().__init__(num_passes)
-        self.search = InstanceSearch(
-            num_search_steps,
-            search_similarity,
-            search_weight,
-            search_rate,
-            control_spacing,
-            shrink,
-            coarse_integration,
-        )
+        self.refinement = refinement
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any):
         """Field of pairs (B, 2, *spatial), fixed first: (B, 3, *spatial), voxels."""
-        return self.search(super().__call__(inputs, network, *args, **kwargs), inputs)
+        ddf = super().__call__(inputs, network, *args, **kwargs)
+        return ddf if self.refinement is None else self.refinement(ddf, inputs)

@@ -24,9 +24,10 @@ from common.data.layouts.learn2reg import learn2reg_subjects
 from common.data.pairs import random_pairs
 from common.data.sample.folder import write_sample_population
 from common.data.splits import split_subjects
-from common.files import did_you_mean, new_folder
+from common.files import new_folder
 from common.methods.mcd_pemd.disjoint_regions import write_regions
 from common.tools.command_line import run_command
+from common.words import did_you_mean
 
 HIPPOCAMPUS = "Task04_Hippocampus"
 HIPPOCAMPUS_SPLIT = Path(__file__).with_name("hippocampus_split.json")

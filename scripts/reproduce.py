@@ -3,31 +3,32 @@
     python scripts/reproduce.py mcd_pemd --list
     python scripts/reproduce.py mcd_pemd --rows no_adaptation --seeds 0,1 --max_cells 1
     python scripts/reproduce.py mcd_pemd --tables
+    python scripts/reproduce.py mcd_pemd --restamp split_a-l1-seed0,split_a-swd-seed0
 
-A cell is one row, data set and seed of bundles/<bundle>/docs/table.json: a training and an evaluation. Its
-result is one file in bundles/<bundle>/docs/results, which is outdated once its settings or configs change.
-Stopping the script at any moment loses nothing: a second call skips finished cells and continues the one that was
-running from its checkpoint. Several calls at once share the queue.
+A cell is one row, data set and seed of bundles/<bundle>/docs/table.json: a training and an evaluation. Its result is
+one row of bundles/<bundle>/docs/results/<data set>.json, outdated once its settings or configs change. Stopping the
+script at any moment loses nothing: a second call skips finished cells and continues the one that was running from its
+checkpoint. Several calls at once share the queue.
+
+A change that alters no number, such as another name of a class or an option, makes results outdated as well. Train at
+least two cells again; where they come out with equal digits, --restamp makes the other results current. It keeps the
+former hash beside them.
 """
 
-import datetime
-import importlib.metadata
 import json
-import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.files import write_json
 from common.tools.command_line import run_command
-from common.tools.results.cells import Cell, all_cells, config_hash, read_result, read_table
+from common.tools.results.cells import Cell, all_cells, config_hash, read_result, read_table, restamped
 from common.tools.results.curves import draw_convergence, read_convergence
 from common.tools.results.queue import StageError, exclusive, run_stage
-from common.tools.results.tables import markdown_table, replace_tables
+from common.tools.results.record import read_rows, write_row
+from common.tools.results.tables import replace_tables, results_table
 from common.training.resume import CHECKPOINT_NAME
 
 BUNDLES = Path(__file__).resolve().parent.parent / "bundles"
-_PACKAGES = ("torch", "monai", "numpy", "pytorch-ignite", "registration-bundles")
 
 
 def reproduce(
@@ -39,6 +40,7 @@ def reproduce(
     max_cells: int = 0,
     list: bool = False,
     tables: bool = False,
+    restamp: str | tuple = (),
 ) -> None:
     """Run, list or tabulate the cells of a bundle.
 
@@ -51,6 +53,7 @@ def reproduce(
         max_cells: stop after that many cells; 0 means no limit.
         list: show the state of every cell instead of running it.
         tables: build the tables of the bundle's card instead.
+        restamp: names of cells, separated by commas, whose results are made current instead; see above for when.
     """
     root = Path(bundle).absolute() if Path(bundle, "docs").is_dir() else BUNDLES / bundle
     if not (root / "docs" / "table.json").is_file():
@@ -58,7 +61,9 @@ def reproduce(
         raise SystemExit(f"bundle: expected one with docs/table.json ({known}), got {bundle!r}")
     table = read_table(root / "docs" / "table.json")
     cells = _chosen(all_cells(table, root / "configs"), {"row": rows, "seed": seeds, "dataset": datasets})
-    if tables:
+    if restamp:
+        restamp_cells(root, cells, restamp)
+    elif tables:
         build_tables(root, table)
     elif list:
         for cell in cells:
@@ -68,21 +73,10 @@ def reproduce(
 
 
 def run_queue(root: Path, table: Mapping[str, Any], cells: list[Cell], dataset_dir: str, max_cells: int) -> None:
-    """Run the cells that have no result yet, go on after a failure, and end with an error if there was one.
-
-    Args:
-        root: folder of the bundle.
-        table: declaration of the table.
-        cells: cells to run.
-        dataset_dir: folder of the real data, or "".
-        max_cells: largest number of cells to run; 0 means no limit.
-
-    Raises:
-        SystemExit: with status 1, after all cells, if one failed.
-    """
+    """Run the cells that have no result yet, go on after a failure, and exit with status 1 if there was one."""
     failures, started = {}, 0
     for cell in cells:
-        if read_result(_result_path(root, cell), cell) is not None:
+        if read_result(_results(root), cell) is not None:
             continue
         if max_cells and started >= max_cells:
             break
@@ -90,7 +84,7 @@ def run_queue(root: Path, table: Mapping[str, Any], cells: list[Cell], dataset_d
             print(f"{cell.name}: left out, needs --dataset_dir")
             continue
         with exclusive(_run_dir(root, cell)) as owned:
-            if not owned or read_result(_result_path(root, cell), cell) is not None:
+            if not owned or read_result(_results(root), cell) is not None:
                 print(f"{cell.name}: left out, another process has it")
                 continue
             started += 1
@@ -105,16 +99,7 @@ def run_queue(root: Path, table: Mapping[str, Any], cells: list[Cell], dataset_d
 
 
 def run_cell(root: Path, table: Mapping[str, Any], cell: Cell, dataset_dir: str) -> dict[str, Any]:
-    """Train and evaluate one cell, then write its result.
-
-    Args:
-        root: folder of the bundle.
-        table: declaration of the table.
-        cell: the cell.
-        dataset_dir: folder of the real data, or "".
-
-    Returns:
-        Metric → score.
+    """Train and evaluate one cell, write its result and give its scores.
 
     Raises:
         StageError: if a stage fails or leaves no scores, or if a config was edited since the queue began.
@@ -136,41 +121,53 @@ def run_cell(root: Path, table: Mapping[str, Any], cell: Cell, dataset_dir: str)
     if "train" not in cell.settings:
         scores["end_epoch"] = 0
     elif convergence:
-        scores["end_epoch"] = convergence[-1]["epoch"]
+        scores["end_epoch"] = convergence["epoch"][-1]
     missing = [name for name in table["metrics"] if name not in scores]
     if missing:
         raise StageError(f"expected the scores {missing}, the evaluation wrote {sorted(scores)}")
+    kept = [*table["metrics"], "end_epoch"]
     result = {
-        "cell": {"row": cell.row, "dataset": cell.dataset, "seed": cell.seed},
-        "settings": cell.settings,
-        "config_hash": cell.config_hash,
-        "versions": _versions(),
+        **cell.made_with,
         "seconds": json.loads((output / "seconds.json").read_text()),
-        "scores": scores,
-        "convergence": convergence,
-        "date": datetime.date.today().isoformat(),
+        "scores": {name: value for name, value in scores.items() if name in kept},
     }
-    write_json(_result_path(root, cell), result)
-    return scores
+    if "curves" in table:
+        drawn = ("epoch", *table["curves"])
+        result["convergence"] = {name: values for name, values in convergence.items() if name in drawn}
+    write_row(cell.result_file(_results(root)), cell.row_name, result)
+    return result["scores"]
+
+
+def restamp_cells(root: Path, cells: Sequence[Cell], names: str | Sequence[str]) -> None:
+    """Make the results of the cells of these names current, see :func:`~common.tools.results.cells.restamped`.
+
+    Raises:
+        ValueError: for an unknown name, or a cell without a result; nothing is written then.
+    """
+    wanted = names.split(",") if isinstance(names, str) else () if names is True else names
+    known = {cell.name: cell for cell in cells}
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        with_result = [cell for cell in cells if cell.row_name in read_rows(cell.result_file(_results(root)))]
+        outdated = [cell.name for cell in with_result if read_result(_results(root), cell) is None]
+        raise ValueError(f"restamp: expected names of cells, got {unknown}; outdated are {','.join(outdated)}")
+    done = restamped(_results(root), [known[name] for name in wanted])
+    for name in wanted:
+        print(f"{name}: {'restamped' if name in done else 'left as it is, its result is current'}")
 
 
 def build_tables(root: Path, table: Mapping[str, Any]) -> None:
-    """Write the tables into the bundle's card.
-
-    Args:
-        root: folder of the bundle.
-        table: declaration of the table.
-    """
+    """Write the tables into the page beside the bundle's card, and draw the curves beside it."""
     results: dict[tuple[str, str], list] = {}
     for cell in all_cells(table, root / "configs"):
-        result = read_result(_result_path(root, cell), cell)
+        result = read_result(_results(root), cell)
         if result is not None:
             results.setdefault((cell.dataset, cell.row), []).append(result)
-    card = root / "docs" / "README.md"
-    texts = {dataset: markdown_table(table, dataset, results) for dataset in table["datasets"]}
+    page = root / "docs" / "studies.md"
+    texts = {dataset: results_table(table, dataset, results) for dataset in table["datasets"]}
     if "curves" in table and any(result.get("convergence") for found in results.values() for result in found):
         print(f"{draw_convergence(table, results, root / 'docs' / 'convergence.svg')}: the curves")
-    print(f"{card}: wrote {replace_tables(card, texts) or 'nothing, it has no <!-- table:NAME --> markers'}")
+    print(f"{page}: wrote {replace_tables(page, texts) or 'nothing, it has no <!-- table:NAME --> markers'}")
 
 
 def _chosen(cells: list[Cell], filters: Mapping[str, Any]) -> list[Cell]:
@@ -195,8 +192,7 @@ def _check_configs(root: Path, cell: Cell) -> None:
 
 
 def _state(root: Path, table: Mapping[str, Any], cell: Cell) -> str:
-    path = _result_path(root, cell)
-    result = read_result(path, cell)
+    result = read_result(_results(root), cell)
     if result is not None:
         return f"{table['headline']} = {result['scores'][table['headline']]}"
     folder = _run_dir(root, cell)
@@ -206,19 +202,16 @@ def _state(root: Path, table: Mapping[str, Any], cell: Cell) -> str:
                 return "running"
     if any(folder.rglob(CHECKPOINT_NAME)):
         return "started"
-    return "outdated: made with other settings or configs" if path.is_file() else "not run"
+    is_known = cell.row_name in read_rows(cell.result_file(_results(root)))
+    return "outdated: made with other settings or configs" if is_known else "not run"
 
 
 def _run_dir(root: Path, cell: Cell) -> Path:
     return root / "runs" / "reproduce" / cell.run_name
 
 
-def _result_path(root: Path, cell: Cell) -> Path:
-    return root / "docs" / "results" / f"{cell.name}.json"
-
-
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _PACKAGES}
+def _results(root: Path) -> Path:
+    return root / "docs" / "results"
 
 
 if __name__ == "__main__":

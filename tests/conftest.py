@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import csv
 import importlib.util
 import inspect
 import itertools
@@ -32,6 +33,17 @@ def registration_data() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f"REGISTRATION_DATA must name a folder, got {folder!r}")
     return Path(folder)
+
+
+@pytest.fixture
+def resect_landmarks(registration_data) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Case → corresponding points of RESECT in MR and in ultrasound, (N, 3) each, RAS mm."""
+    with (registration_data / "RESECT" / "landmarks_mm.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    cases = {row["case"]: [] for row in rows}
+    for row in rows:
+        cases[row["case"]].append([[float(row[f"{image}_{axis}"]) for axis in "xyz"] for image in ("mri", "us")])
+    return {case: torch.tensor(points, dtype=torch.float64).unbind(1) for case, points in cases.items()}
 
 
 @pytest.fixture

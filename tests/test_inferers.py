@@ -5,8 +5,9 @@ from torch.nn import functional
 from common import precision as mixed_precision
 from common.fields.ddf import warp
 from common.fields.jacobian import jacobian_determinant
-from common.inferers import AutocastInferer, InstanceSearchInferer, RepeatedInferer
+from common.inferers import AutocastInferer, RefiningInferer, RepeatedInferer
 from common.networks.voxelmorph import VoxelMorph
+from common.solvers.image_refinement import ImageRefinement
 
 
 def bump(center: float) -> torch.Tensor:
@@ -111,7 +112,7 @@ def zero_field(image):
 
 
 def test_search_finds_a_shift_across_inverted_contrast(image):
-    ddf = InstanceSearchInferer(num_search_steps=40, search_weight=0.01)(image, zero_field)
+    ddf = RefiningInferer(1, ImageRefinement(40, weight=0.01))(image, zero_field)
     inner = ddf[0, :, 8:-8, 8:-8, 8:-8].mean(dim=(1, 2, 3))
     assert inner[0].item() == pytest.approx(2.0, abs=0.6)
     assert inner[1:].abs().max() < 0.6
@@ -119,9 +120,9 @@ def test_search_finds_a_shift_across_inverted_contrast(image):
 
 
 def test_no_steps_leave_the_networks_field(image):
-    assert torch.equal(InstanceSearchInferer(num_search_steps=0)(image, zero_field), zero_field(image))
+    assert torch.equal(RefiningInferer(1, ImageRefinement(0))(image, zero_field), zero_field(image))
 
 
 def test_negative_number_of_steps_is_refused():
-    with pytest.raises(ValueError, match="expected num_search_steps and search_weight ≥ 0"):
-        InstanceSearchInferer(num_search_steps=-1)
+    with pytest.raises(ValueError, match="expected num_refinement_steps and refinement_weight ≥ 0"):
+        RefiningInferer(1, ImageRefinement(-1))

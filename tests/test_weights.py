@@ -9,7 +9,7 @@ from torch import nn
 from common.methods.cyclical_self_training.features import FeatureNetwork
 from common.methods.mcd_pemd.classifier import DisplacementClassifier
 from common.networks.voxelmorph import VoxelMorph
-from common.weights import keep_settings
+from common.weights import keep_settings, settings_of, weights_sha256, with_settings
 
 
 class Outer(nn.Module):
@@ -71,3 +71,24 @@ def test_a_scripted_network_runs_and_keeps_the_settings():
     scripted = torch.jit.script(VoxelMorph(num_integration_steps=2))
     assert scripted.state_dict()["trained_num_integration_steps"].item() == 2
     assert scripted(torch.rand(1, 2, 16, 16, 16)).shape == (1, 3, 16, 16, 16)
+
+
+def test_settings_in_a_file_are_read_without_unpickling_and_leave_network_and_hash_alone(tmp_path):
+    network, settings = VoxelMorph(), {"num_passes": 2, "background": None, "box_mm": [44, 60, 46], "rate": 0.1}
+    torch.save(network.state_dict(), tmp_path / "bare.pt")
+    torch.save(with_settings(network.state_dict(), settings), tmp_path / "model.pt")
+    assert settings_of(tmp_path / "model.pt") == settings
+    VoxelMorph().load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    assert weights_sha256(tmp_path / "model.pt") == weights_sha256(tmp_path / "bare.pt")
+
+
+def test_weights_without_a_setting_ask_for_it(tmp_path):
+    torch.save(VoxelMorph().state_dict(), tmp_path / "old.pt")
+    with pytest.raises(ValueError, match=r"old.pt: expected weights that know their box_mm, .* --box_mm must be given"):
+        settings_of(tmp_path / "old.pt")["box_mm"]
+
+
+def test_a_file_of_something_else_is_named(tmp_path):
+    (tmp_path / "model.pt").write_text("no weights")
+    with pytest.raises(ValueError, match=r"ckpt_path: expected weights of a network, got .*model.pt"):
+        settings_of(tmp_path / "model.pt")

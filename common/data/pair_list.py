@@ -1,43 +1,84 @@
-"""A plain JSON list of pairs, the format for one's own data."""
+"""A plain list of pairs, JSON or CSV, the format for one's own data."""
 
+import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from ..files import did_you_mean, existing_file, read_dataset_json
+from ..files import existing_file, read_dataset_json
+from ..words import did_you_mean
 
 PAIR_KEYS = ("fixed", "moving", "fixed_label", "moving_label", "fixed_points", "moving_points")
 NAME_KEY = "name"
 
 
-def read_pair_list(path: str | Path, more_keys: tuple[str, ...] = ()) -> list[dict[str, str]]:
-    """Reads pairs of files from JSON.
+def read_entries(path: str | Path, more_keys: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """Reads a list of pairs; whether their files can be read is not looked at.
 
-    The file holds a list ``[{"fixed": "a.nii.gz", "moving": "b.nii.gz"}, ...]``, or ``{"pairs": [...]}`` with
-    one. Optional keys are fixed_label, moving_label, fixed_points and moving_points, and name, which no two
-    pairs share. File names are relative to the JSON file or absolute.
+    A JSON file holds a list ``[{"fixed": "a.nii.gz", "moving": "b.nii.gz"}, ...]``, or ``{"pairs": [...]}`` with
+    one; a CSV file has a header. Optional keys are fixed_label, moving_label, fixed_points and moving_points, and
+    name, which no two pairs share.
 
     Args:
-        path: the JSON file.
+        path: the file.
+        more_keys: of files that an entry may also name.
+
+    Returns:
+        The entries as they are, names as text.
+
+    Raises:
+        FileNotFoundError: no such list.
+        ValueError: no pairs, an unknown key, an entry without fixed or moving, or a name that cannot be a folder
+            or occurs twice.
+    """
+    path = Path(path).expanduser()
+    content = _csv_rows(path) if path.suffix.lower() == ".csv" else read_dataset_json(path)
+    entries = content.get("pairs") if isinstance(content, Mapping) else content
+    if not isinstance(entries, list) or not entries:
+        raise ValueError(f"{path}: expected a list of pairs, or one under the key 'pairs', got {content!r}")
+    keys = (NAME_KEY, *PAIR_KEYS, *more_keys)
+    checked = [_checked(entry, f"{path}, pair {number}", keys) for number, entry in enumerate(entries)]
+    check_names([entry[NAME_KEY] for entry in checked if NAME_KEY in entry], path)
+    return checked
+
+
+def read_pair_list(path: str | Path, more_keys: tuple[str, ...] = ()) -> list[dict[str, str]]:
+    """Reads pairs of files, see :func:`read_entries`; their names are relative to the list or absolute.
+
+    Args:
+        path: the JSON or CSV file.
         more_keys: of files that an entry may also name.
 
     Returns:
         The pairs with absolute paths and, where given, the name.
 
     Raises:
-        FileNotFoundError: the JSON or a listed file is missing.
-        ValueError: no pairs, an unknown key, an entry without fixed or moving, or a name that cannot be a folder
-            or occurs twice.
+        FileNotFoundError: the list or a listed file is missing.
+        ValueError: for what :func:`read_entries` refuses.
     """
-    path = Path(path).expanduser()
-    content = read_dataset_json(path)
-    entries = content.get("pairs") if isinstance(content, Mapping) else content
-    if not isinstance(entries, list) or not entries:
-        raise ValueError(f"{path}: expected a non-empty list of pairs, or one under the key 'pairs', got {content!r}")
-    keys = (NAME_KEY, *PAIR_KEYS, *more_keys)
-    pairs = [_read_pair(entry, number, path, keys) for number, entry in enumerate(entries)]
-    check_names([pair[NAME_KEY] for pair in pairs if NAME_KEY in pair], path)
+    path, pairs = Path(path).expanduser(), []
+    for number, entry in enumerate(read_entries(path, more_keys)):
+        files = {key: file for key, file in entry.items() if key != NAME_KEY}
+        pair = {key: existing_file(path.parent, file, f"{path}, pair {number}, {key}") for key, file in files.items()}
+        pairs.append(pair | ({NAME_KEY: entry[NAME_KEY]} if NAME_KEY in entry else {}))
     return pairs
+
+
+def named(pairs: Sequence[Mapping[str, Any]], path: str | Path) -> list[dict[str, Any]]:
+    """Pairs of a list with the name of their result folder; those without one are pair0, pair1, …
+
+    Raises:
+        ValueError: where two pairs have one name.
+
+    Example:
+        >>> [pair["name"] for pair in named([{"name": "knee"}, {}], "pairs.json")]
+        ['knee', 'pair1']
+    """
+    digits = len(str(len(pairs) - 1))
+    complete = [{NAME_KEY: f"pair{number:0{digits}d}", **pair} for number, pair in enumerate(pairs)]
+    check_names([pair[NAME_KEY] for pair in complete], path)
+    return complete
 
 
 def check_names(names: Sequence[str], path: str | Path) -> None:
@@ -56,22 +97,23 @@ def check_names(names: Sequence[str], path: str | Path) -> None:
         raise ValueError(f"{path}: expected every name once, got {', '.join(twice)} more often")
 
 
-def _read_pair(entry: Mapping[str, str], number: int, path: Path, keys: tuple[str, ...]) -> dict[str, str]:
-    where = f"{path}, pair {number}"
+def _csv_rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"expected the file {path}, but there is none")
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return [{key: value for key, value in row.items() if value} for row in csv.DictReader(stream)]
+
+
+def _checked(entry: Mapping[str, Any], where: str, keys: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(entry, Mapping):
         raise ValueError(f"{where}: expected an object with the keys fixed and moving, got {entry!r}")
     for key in entry:
         if key not in keys:
-            raise ValueError(f"{where}: there is no key {key!r}, {did_you_mean(key, keys)}")
+            raise ValueError(f"{where}: there is no key {key!r}, {did_you_mean(str(key), keys)}")
     missing = [key for key in ("fixed", "moving") if key not in entry]
     if missing:
         raise ValueError(f"{where}: expected the keys fixed and moving, {missing[0]} is missing")
-    files = {key: file for key, file in entry.items() if key != NAME_KEY}
-    pair = {key: existing_file(path.parent, file, f"{where}, {key}") for key, file in files.items()}
-    return {**pair, NAME_KEY: _folder_name(entry[NAME_KEY], where)} if NAME_KEY in entry else pair
-
-
-def _folder_name(name: str, where: str) -> str:
-    if str(name) in ("", ".", "..") or Path(str(name)).name != str(name):
-        raise ValueError(f"{where}: expected a name that can be a folder, got {name!r}")
-    return str(name)
+    name = str(entry.get(NAME_KEY, "pair"))
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise ValueError(f"{where}: expected a name that can be a folder, got {entry[NAME_KEY]!r}")
+    return {**entry, NAME_KEY: name} if NAME_KEY in entry else dict(entry)

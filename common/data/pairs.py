@@ -40,24 +40,6 @@ def pair_subjects(
     return pair
 
 
-def contrast_pairs(subjects: Sequence[dict], fixed_image: str, moving_image: str) -> list[dict[str, Any]]:
-    """One pair per subject, of two of its contrasts.
-
-    Args:
-        subjects: as ``multi_contrast_subjects`` returns them.
-        fixed_image: contrast of the fixed image.
-        moving_image: contrast of the moving image.
-
-    Returns:
-        ``pair_subjects`` of each subject with itself.
-
-    Example:
-        >>> contrast_pairs([{"subject": "a", "T1": "t1.nii", "T2": "t2.nii"}], "T1", "T2")[0]["moving"]
-        't2.nii'
-    """
-    return [pair_subjects(subject, subject, fixed_image, moving_image) for subject in subjects]
-
-
 def random_pairs(
     subjects: Sequence[dict],
     num_pairs: int,

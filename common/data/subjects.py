@@ -7,11 +7,9 @@ import torch
 from torch.utils.data import Dataset
 
 from ..randomness import sample_generator
-from .inference_pairs import inference_pairs
 from .layouts.decathlon import decathlon_subjects, decathlon_val_pairs
 from .pairs import random_pairs
-from .sample.folder import write_sample_population
-from .sample.population import sample_subjects
+from .sample.population import sample_part
 
 NUM_SAMPLE_SUBJECTS = {"fit": 6, "tune": 3, "val": 3}
 
@@ -35,15 +33,7 @@ def hippocampus_subjects(dataset_dir: str, part: str = "fit") -> list[dict]:
     """
     if dataset_dir:
         return decathlon_subjects(dataset_dir, part)
-    if part not in NUM_SAMPLE_SUBJECTS:
-        raise ValueError(f"expected a part of {', '.join(NUM_SAMPLE_SUBJECTS)}, got {part!r}")
-    subjects = sample_subjects(sum(NUM_SAMPLE_SUBJECTS.values()), contrasts=("T1",), region="hippocampus")
-    first = 0
-    for name, count in NUM_SAMPLE_SUBJECTS.items():
-        if name == part:
-            break
-        first += count
-    chosen = subjects[first : first + NUM_SAMPLE_SUBJECTS[part]]
+    chosen = sample_part(part, NUM_SAMPLE_SUBJECTS, contrasts=("T1",), region="hippocampus")
     return [{"subject": s["subject"], "image": s["T1"], "label": s["label"]} for s in chosen]
 
 
@@ -141,25 +131,3 @@ class DrawnPairs(EpochDraws):
 
     def __getitem__(self, index: int) -> dict:
         return {"image": self.drawn(index, 1)[0]}
-
-
-def region_inference_pairs(
-    fixed: str = "", moving: str = "", dataset_dir: str = "", output_dir: str = "."
-) -> list[dict]:
-    """Pairs to register, as :func:`~.inference_pairs.inference_pairs`; the sample pair is one of hippocampus regions.
-
-    Args:
-        fixed: NIfTI file that stays in place; needs ``moving``.
-        moving: NIfTI file that is brought onto it.
-        dataset_dir: JSON list of pairs; not together with ``fixed``.
-        output_dir: where a sample pair is written when nothing else is given.
-
-    Returns:
-        Dictionaries with ``fixed``, ``moving`` and what else a list gives.
-    """
-    if not (fixed or moving or dataset_dir):
-        folder = Path(output_dir) / "sample"
-        if not folder.exists():
-            write_sample_population(folder, num_subjects=2, contrasts=("T1",), region="hippocampus")
-        fixed, moving = (str(folder / name / "T1.nii.gz") for name in ("sample00", "sample01"))
-    return inference_pairs(fixed, moving, dataset_dir, output_dir)

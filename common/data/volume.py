@@ -14,6 +14,8 @@ from monai.utils import MetaKeys, SpaceKeys
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
+from ..world.grid import image_name
+
 TOLERANCE_MM = 0.1
 
 
@@ -167,8 +169,8 @@ def input_image(image: str | os.PathLike | MetaTensor, header: str = "") -> Meta
     """
     volume = input_label(image, header).float()
     if volume.min() == volume.max():
-        name = volume.meta.get("filename_or_obj", "image")
-        raise ValueError(f"{name}: expected several intensities, got {volume.min().item():g} in all voxels")
+        found = f"{volume.min().item():g} in all voxels"
+        raise ValueError(f"{image_name(volume)}: expected several intensities, got {found}")
     return volume
 
 

@@ -54,13 +54,14 @@ def jacobian_determinant(ddf: torch.Tensor) -> torch.Tensor:
     return (torch.linalg.cross(columns[0], columns[1], dim=1) * columns[2]).sum(dim=1, keepdim=True)
 
 
-def folding_fraction(ddf: torch.Tensor, margin: int = 2) -> torch.Tensor:
-    """Share of voxels whose Jacobian determinant is ≤ 0.
+def inner_folding_fraction(ddf: torch.Tensor, margin: int = 2) -> torch.Tensor:
+    """Share of voxels whose Jacobian determinant is ≤ 0, without those at the border, as Learn2Reg counts them.
+
+    :func:`~common.methods.mine_voxelmorph.scores.whole_folding_fraction` counts all.
 
     Args:
         ddf: (B, D, *spatial), voxels.
-        margin: voxels left out at every border, 2 as in Learn2Reg's evaluation; 0 counts all. An axis shorter
-            than 2·margin + 1 keeps its middle.
+        margin: voxels left out at every border. An axis shorter than 2·margin + 1 keeps its middle.
 
     Returns:
         (B,), in [0, 1].
@@ -69,7 +70,7 @@ def folding_fraction(ddf: torch.Tensor, margin: int = 2) -> torch.Tensor:
         ValueError: where ``ddf`` has not one component per axis.
 
     Example:
-        >>> folding_fraction(torch.zeros(1, 3, 8, 8, 8)).item()
+        >>> inner_folding_fraction(torch.zeros(1, 3, 8, 8, 8)).item()
         0.0
     """
     determinant = without_margin(jacobian_determinant(ddf), margin)

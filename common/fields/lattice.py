@@ -83,13 +83,3 @@ def lattice_positions(shape: list[int], stride: float, offset: float) -> torch.T
         [1.5, 5.5]
     """
     return offset + stride * identity_grid(shape)
-
-
-def lattice_shape(spatial_shape: list[int], stride: int) -> list[int]:
-    """Nodes along each axis of an image, as many as convolutions or means over blocks leave of multiples of the stride.
-
-    Example:
-        >>> lattice_shape([48, 64, 48], 4)
-        [12, 16, 12]
-    """
-    return [size // stride for size in spatial_shape]

@@ -7,6 +7,7 @@ from monai.losses import BendingEnergyLoss
 from torch import nn
 
 from ..fields.ddf import warp
+from ..words import one_of
 
 
 def diffusion(ddf: torch.Tensor) -> torch.Tensor:
@@ -79,8 +80,5 @@ def regularization(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
         >>> regularization("bending")(torch.ones(1, 3, 5, 5, 5)).item()
         0.0
     """
-    if name == "diffusion":
-        return diffusion
-    if name == "bending":
-        return BendingEnergyLoss()
-    raise ValueError(f"regularization: expected one of {', '.join(NAMES)}, got {name!r}")
+    one_of("regularization", name, NAMES)
+    return diffusion if name == "diffusion" else BendingEnergyLoss()

@@ -3,6 +3,7 @@
 from monai.losses import GlobalMutualInformationLoss, LocalNormalizedCrossCorrelationLoss
 from torch import nn
 
+from ..words import one_of
 from .wasserstein.coordinate import CoordinateWassersteinLoss
 from .wasserstein.patch import PatchSlicedWassersteinLoss
 from .wasserstein.radon import RadonWassersteinLoss
@@ -42,6 +43,7 @@ def dissimilarity(
         >>> dissimilarity("mse")
         MSELoss()
     """
+    one_of("similarity", name, NAMES)
     directions = {"num_projections": num_projections, "redraw": redraw, "seed": seed}
     directions |= {"power": power} if power else {}
     if name == "mse":
@@ -56,6 +58,4 @@ def dissimilarity(
         return PatchSlicedWassersteinLoss(embedding=embedding, cover_border=cover_border, **directions)
     if name == "radon":
         return RadonWassersteinLoss(num_bins=embedding, **directions)
-    if name == "coord_swd":
-        return CoordinateWassersteinLoss(**directions)
-    raise ValueError(f"similarity: expected one of {', '.join(NAMES)}, got {name!r}")
+    return CoordinateWassersteinLoss(**directions)

@@ -1,4 +1,4 @@
-"""Target registration error at corresponding landmarks, as a function and as a score of a pair."""
+"""Distances of corresponding landmarks, and the target registration error as a score of a pair."""
 
 import math
 from collections.abc import Hashable, Mapping
@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from monai.transforms import Transform
 
-from ..transforms.centered_region import ALIGNMENT_KEY, align_points
-from ..world.grid import Grid
+from ..transforms.centered_region import ALIGNMENT_KEY
+from ..world.grid import Grid, apply_affine
 from ..world.resample import ddf_to_field_mm, move_points
 from .scores import SCORES_KEY
 
@@ -26,33 +26,6 @@ def landmark_distance_mm(points_mm: torch.Tensor, others_mm: torch.Tensor) -> to
     if points_mm.shape != others_mm.shape or points_mm.ndim != 2 or points_mm.shape[1] != 3:
         raise ValueError(f"expected two tensors (N, 3), got {tuple(points_mm.shape)} and {tuple(others_mm.shape)}")
     return (points_mm.double() - others_mm.double()).norm(dim=1)
-
-
-def target_registration_error_mm(
-    fixed_points_mm: torch.Tensor, moving_points_mm: torch.Tensor, field_mm: torch.Tensor, grid: Grid
-) -> torch.Tensor:
-    """Distance in the moving image between where a field takes the fixed points and where they are.
-
-    ‖p_fixed + u(p_fixed) − p_moving‖, u interpolated linearly.
-
-    Args:
-        fixed_points_mm: (N, 3), RAS mm.
-        moving_points_mm: (N, 3), RAS mm.
-        field_mm: u, (3, X, Y, Z), RAS mm.
-        grid: grid of ``field_mm``.
-
-    Returns:
-        (N,), mm; its mean is the mTRE of a case.
-
-    Raises:
-        ValueError: where the points do not correspond.
-
-    Example:
-        >>> grid, field_mm = Grid((2, 2, 2), torch.eye(4)), torch.full((3, 2, 2, 2), 3.0)
-        >>> target_registration_error_mm(torch.zeros(1, 3), torch.full((1, 3), 3.0), field_mm, grid).tolist()
-        [0.0]
-    """
-    return landmark_distance_mm(move_points(fixed_points_mm, field_mm, grid), moving_points_mm)
 
 
 class ScoreLandmarksd(Transform):
@@ -90,6 +63,6 @@ class ScoreLandmarksd(Transform):
             fixed, moving = (torch.as_tensor(item[f"{side}_points"]).cpu() for side in ("fixed", "moving"))
             alignment = torch.as_tensor(item.get(ALIGNMENT_KEY, torch.eye(4)))
             for name, points in zip(scores, (fixed, move_points(fixed, field_mm, grid)), strict=True):
-                scores[name] = landmark_distance_mm(align_points(points, alignment), moving).mean().item()
+                scores[name] = landmark_distance_mm(apply_affine(alignment, points), moving).mean().item()
         item[SCORES_KEY] = {**item.get(SCORES_KEY, {}), **scores}
         return item

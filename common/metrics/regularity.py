@@ -3,8 +3,7 @@
 import torch
 
 from ..fields.jacobian import jacobian_determinant, without_margin
-from ..world.grid import Grid
-from ..world.maps import slabs
+from ..world.grid import Grid, slabs
 from ..world.resample import field_mm_to_ddf
 
 LEARN2REG_OFFSET = 3.0

@@ -21,7 +21,7 @@ SCORES_KEY = "scores"
 
 
 class ScoreOnNetworkGridd(Transform):
-    """Score a pair on the network's grid: ``scores`` of :func:`.overlap_scores` and :func:`.regularity_scores`.
+    """Score a pair on the network's grid: :func:`~.overlap.overlap_scores`, :func:`~.regularity.regularity_scores`.
 
     The moving label is warped as one channel per class with linear interpolation. Items without labels get no overlap.
 
@@ -94,7 +94,7 @@ def registration_scores(
         num_structures: labels 1 to this number are scored.
 
     Returns:
-        :func:`.regularity_scores` and :func:`.overlap_scores`.
+        :func:`.regularity.regularity_scores` and :func:`.overlap.overlap_scores`.
     """
     grid = Grid.from_image(field_mm)
     field = field_mm.as_tensor().cpu()

@@ -1,6 +1,5 @@
 """Many pairs: a folder each, finished ones skipped, failures listed at the end."""
 
-import csv
 import hashlib
 import json
 import os
@@ -10,13 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..data.pair_list import PAIR_KEYS
-from ..files import did_you_mean, read_dataset_json
-from .outputs import Annotations, check_annotations, output_files
+from ..data.pair_list import PAIR_KEYS, named, read_entries
+from .outputs import Annotations, Request, check_annotations, output_files
 from .registrar import Registrar
 from .result_folder import check_writable, is_complete, read_result, replace_result
 
-KEYS = ("name", *PAIR_KEYS)
 ALREADY_REGISTERED = "already registered, nothing done"
 
 
@@ -49,20 +46,10 @@ class Job:
         return Job(fixed, moving, self.name, Annotations(**paths))
 
 
-@dataclass(frozen=True)
-class Request:
-    """Which files are asked for, see :func:`.outputs.save_registration`."""
-
-    inverse: bool = False
-    learn2reg: bool = False
-    report: bool = True
-
-
 def read_jobs(path: str | os.PathLike) -> list[Job]:
-    """Read pairs from JSON or CSV; whether their files can be read shows when it is their turn.
+    """Read pairs from JSON or CSV, see :func:`~common.data.pair_list.read_entries`.
 
-    JSON holds a list of objects, CSV has a header; keys are fixed and moving, and perhaps name, fixed_label,
-    moving_label, fixed_points, moving_points. File names are relative to the list or absolute.
+    Whether their files can be read shows when it is their turn. File names are relative to the list or absolute.
 
     Args:
         path: file that ends in .json or .csv.
@@ -75,17 +62,7 @@ def read_jobs(path: str | os.PathLike) -> list[Job]:
         ValueError: for no pairs, an unknown key, a missing file name, or a name twice.
     """
     path = Path(path).expanduser().absolute()
-    entries = _csv_rows(path) if path.suffix.lower() == ".csv" else read_dataset_json(path)
-    entries = entries.get("pairs") if isinstance(entries, Mapping) else entries
-    if not isinstance(entries, list) or not entries:
-        raise ValueError(f"{path}: expected a list of pairs, got none")
-    digits = len(str(len(entries) - 1))
-    jobs = [_job(entry, f"pair{number:0{digits}d}", f"{path}, pair {number}") for number, entry in enumerate(entries)]
-    names = [job.name for job in jobs]
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice:
-        raise ValueError(f"{path}: expected every name once, got {', '.join(twice)} more often")
-    return [job.absolute(path.parent) for job in jobs]
+    return [_job(entry).absolute(path.parent) for entry in named(read_entries(path), path)]
 
 
 def run_job(
@@ -124,7 +101,7 @@ def run_job(
             report(ALREADY_REGISTERED)
             return old
     annotations = job.annotations.read(registrar.header)
-    names = output_files(job.fixed, job.moving, annotations, **asdict(request))
+    names = output_files(job.fixed, job.moving, annotations, request)
     check_writable(folder, names, job.files.values(), may_replace=overwrite or old is not None)
     registration = registrar(job.fixed, job.moving, on_progress)
     registration.settings = asked
@@ -173,27 +150,9 @@ def run_jobs(
     return failures
 
 
-def _csv_rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"expected the file {path}, but there is none")
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        return [{key: value for key, value in row.items() if value} for row in csv.DictReader(stream)]
-
-
-def _job(entry: Any, name: str, where: str) -> Job:
-    if not isinstance(entry, Mapping):
-        raise ValueError(f"{where}: expected an object with the keys fixed and moving, got {entry!r}")
-    for key in entry:
-        if key not in KEYS:
-            raise ValueError(f"{where}: there is no key {key!r}, {did_you_mean(str(key), KEYS)}")
-    for key in ("fixed", "moving"):
-        if key not in entry:
-            raise ValueError(f"{where}: expected the keys fixed and moving, {key} is missing")
-    name = str(entry.get("name", name))
-    if name in ("", ".", "..") or Path(name).name != name:
-        raise ValueError(f"{where}: expected a name that can be a folder, got {name!r}")
+def _job(entry: Mapping[str, Any]) -> Job:
     annotations = Annotations(**{key: str(entry[key]) for key in PAIR_KEYS[2:] if key in entry})
-    return Job(str(entry["fixed"]), str(entry["moving"]), name, annotations)
+    return Job(str(entry["fixed"]), str(entry["moving"]), entry["name"], annotations)
 
 
 def _asked(job: Job, registrar: Registrar, request: Request) -> dict[str, Any]:

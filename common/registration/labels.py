@@ -3,9 +3,9 @@
 import torch
 from monai.data import MetaTensor
 
-from ..world.grid import Grid, on_grid
+from ..world.grid import Grid, image_name, on_grid
+from ..world.maps import WorldMap
 from ..world.resample import warp_moving
-from .result import Registration
 
 MAX_LABEL = 100_000
 
@@ -22,28 +22,27 @@ def check_labels(label: MetaTensor) -> None:
         ValueError: label map: expected whole numbers from 0 to 100000, got 0.5 to 0.5
     """
     if (label != label.round()).any() or label.min() < 0 or label.max() > MAX_LABEL:
-        name = label.meta.get("filename_or_obj", "label map")
         raise ValueError(
-            f"{name}: expected whole numbers from 0 to {MAX_LABEL},"
+            f"{image_name(label, 'label map')}: expected whole numbers from 0 to {MAX_LABEL},"
             f" got {label.min().item():g} to {label.max().item():g}"
         )
 
 
-def warp_label(registration: Registration, label: MetaTensor) -> MetaTensor:
-    """Bring a label map of the moving image onto the fixed image's grid.
+def warp_label(world_map: WorldMap, label: MetaTensor) -> MetaTensor:
+    """Bring a label map of the moving image's world onto the fixed image's grid.
 
     Each class is warped linearly, one after the other, and the largest share wins: smoother outlines than those of the
     nearest voxel, in the memory of three volumes.
 
     Args:
-        registration: of the images.
+        world_map: of the images.
         label: (1, X', Y', Z'), whole numbers from 0.
 
     Returns:
         (1, X, Y, Z); 0 outside.
     """
-    grid, own = registration.grid, Grid.from_image(label)
-    volume, field_mm = label.as_tensor(), registration.field.as_tensor()
+    grid, own = world_map.grid, Grid.from_image(label)
+    volume, field_mm = label.as_tensor(), world_map.field.as_tensor()
     best, winner = None, torch.zeros(1, *grid.spatial_shape)
     for number in [0, *(n for n in volume.unique().tolist() if n != 0)]:
         share = warp_moving((volume == number).float(), own, field_mm, grid)

@@ -8,8 +8,10 @@ from monai.data import MetaTensor
 
 from ..fields.ddf import resize
 from ..fields.sampling import identity_grid, sample
+from ..quantiles import robust_range
 from ..world.alignment import aligned
-from ..world.grid import Grid, network_grid
+from ..world.grid import Grid
+from ..world.network_grid import network_grid
 from ..world.resample import ddf_to_field_mm, field_mm_to_ddf, resample, resample_smoothly
 
 MAX_VOXELS = 3_000_000  # of the finest level; one iteration then takes seconds on a CPU
@@ -38,7 +40,7 @@ def level_grids(fixed: Grid, num_levels: int = 3, spacing_mm: float = 0.0) -> li
         shape = [max(round(size / 2**level), 1) for size in finest.spatial_shape]
         if min(shape) < MIN_SIZE:
             break
-        grids.insert(0, _with_shape(finest, shape))
+        grids.insert(0, finest.with_shape(shape))
     return grids
 
 
@@ -128,17 +130,8 @@ def _affordable_spacing(fixed: Grid) -> list[float]:
     return [max(size, least) for size in own.spacing]
 
 
-def _with_shape(grid: Grid, spatial_shape: list[int]) -> Grid:
-    """Grid with the same outermost voxel centers, as :func:`~common.fields.ddf.resize` has it."""
-    factors = [(old - 1) / max(new - 1, 1) for old, new in zip(grid.spatial_shape, spatial_shape, strict=True)]
-    return Grid(tuple(spatial_shape), grid.affine @ torch.diag(torch.tensor([*factors, 1.0], dtype=torch.float64)))
-
-
 def _unit_range(image: MetaTensor, target: Grid) -> torch.Tensor:
     """Image on a level, (1, 1, *spatial), its 1st to 99th percentile brought to [0, 1] and the rest clipped."""
     level = resample_smoothly(image.as_tensor(), Grid.from_image(image), target)
-    voxels = image.as_tensor().flatten()
-    low, high = voxels[:: 1 + voxels.numel() // 1_000_000].float().quantile(torch.tensor([0.01, 0.99]))
-    if high <= low:
-        low, high = image.min(), image.max()
+    low, high = robust_range(image.as_tensor().float(), (0.01, 0.99))
     return ((level - low) / (high - low)).clamp(0, 1)[None]

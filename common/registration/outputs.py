@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import platform
-import resource
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,16 +13,16 @@ from monai.data import MetaTensor
 
 from ..data.volume import input_label
 from ..files import write_json
+from ..memory import peak_memory_gib
 from ..metrics.landmarks import landmark_distance_mm
 from ..metrics.regularity import determinant_of_field_mm, determinant_scores
 from ..world.files import save_affine, save_field, save_image, save_submission, submission_name
-from ..world.grid import Grid, on_grid
-from ..world.maps import affine_after_field, apply_affine
+from ..world.grid import Grid, apply_affine, image_name
+from ..world.maps import WorldMap
 from .labels import check_labels, label_dice, warp_label
 from .landmarks import Landmarks, read_landmarks, write_landmarks
 from .report.preview import Preview, preview, similarities
 from .report.write import write_report
-from .result import Registration
 
 METRICS_FILE = "metrics.json"
 PACKAGES = ("torch", "monai", "nibabel", "numpy")
@@ -47,7 +46,7 @@ class Annotations:
     moving_points: str = ""
 
     def read(self, header: str = "") -> dict[str, MetaTensor | Landmarks]:
-        """The files that are given, checked; ``header`` as in :func:`.inputs.input_image`."""
+        """The files that are given, checked; ``header`` as in :func:`~common.data.volume.input_image`."""
         content: dict[str, MetaTensor | Landmarks] = {}
         for name, path in asdict(self).items():
             if path and name.endswith("label"):
@@ -58,23 +57,36 @@ class Annotations:
         return content
 
 
+@dataclass(frozen=True)
+class Request:
+    """Which files are asked for beside warped.nii.gz, field.nii.gz, affine.tfm and metrics.json.
+
+    Args:
+        inverse: inverse_field.nii.gz, on the moving image's grid.
+        learn2reg: the field in the form of that challenge.
+        report: report.html.
+    """
+
+    inverse: bool = False
+    learn2reg: bool = False
+    report: bool = True
+
+
 def save_registration(
-    registration: Registration,
+    world_map: WorldMap,
     output_dir: str | os.PathLike,
     annotations: dict[str, MetaTensor | Landmarks] | Annotations | None = None,
-    inverse: bool = False,
-    learn2reg: bool = False,
-    report: bool = True,
+    request: Request = Request(),
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write warped.nii.gz, field.nii.gz, affine.tfm, metrics.json, and what is asked for.
 
     Args:
-        registration: what to write.
+        world_map: what to write.
         output_dir: folder; created where missing.
         annotations: labels and landmarks of the pair, as files or read.
-        inverse: also inverse_field.nii.gz, on the moving image's grid.
-        learn2reg: also the field in the form of that challenge.
-        report: also report.html.
+        request: what is asked for.
+        facts: ``settings`` and ``seconds``, for metrics.json.
 
     Returns:
         Content of metrics.json.
@@ -85,75 +97,74 @@ def save_registration(
     """
     folder = Path(output_dir).expanduser()
     given = annotations.read() if isinstance(annotations, Annotations) else annotations or {}
-    check_annotations(registration, given)
-    images = [_name(image) for image in (registration.fixed, registration.moving)]
+    check_annotations(world_map, given)
     folder.mkdir(parents=True, exist_ok=True)
-    warped = registration.warp(registration.moving, background=min(registration.moving.min().item(), 0.0))
-    field_mm, grid = registration.field.as_tensor(), registration.grid
-    save_image(folder / "warped.nii.gz", warped, grid)
-    save_field(folder / "field.nii.gz", field_mm, grid)
-    save_affine(folder / "affine.tfm", registration.affine)
-    if learn2reg:
-        name = submission_name(*images)
-        save_submission(folder / name, field_mm, grid, Grid.from_image(registration.moving))
-    if inverse:
-        inverse_mm = registration.inverse.as_tensor()
-        save_field(folder / "inverse_field.nii.gz", inverse_mm, Grid.from_image(registration.moving))
-    overlap = _save_labels(registration, folder, given)
-    distances = _save_landmarks(registration, folder, given)
-    determinant = determinant_of_field_mm(field_mm, grid)
-    view = preview(registration, warped, determinant)
+    warped = world_map.warp(world_map.moving, background=min(world_map.moving.min().item(), 0.0))
+    _save_maps(world_map, folder, warped, request)
+    overlap = _save_labels(world_map, folder, given)
+    distances = _save_landmarks(world_map, folder, given)
+    determinant = determinant_of_field_mm(world_map.field.as_tensor(), world_map.grid)
+    view = preview(world_map, warped, determinant)
     regularity = determinant_scores(determinant)
     del warped, determinant
-    metrics = _metrics(registration, view) | {"overlap": overlap, "landmarks": distances, "regularity": regularity}
-    if report:
+    metrics = _metrics(world_map, view, facts or {})
+    metrics |= {"overlap": overlap, "landmarks": distances, "regularity": regularity}
+    if request.report:
         write_report(folder / "report.html", view, metrics)
-    metrics["files"] = output_files(*images, given, inverse, learn2reg, report)
+    metrics["files"] = output_files(metrics["fixed"], metrics["moving"], given, request)
     write_json(folder / METRICS_FILE, metrics)
     return metrics
 
 
-def output_files(
-    fixed: str, moving: str, annotations: Mapping[str, Any], inverse: bool, learn2reg: bool, report: bool
-) -> list[str]:
+def output_files(fixed: str, moving: str, annotations: Mapping[str, Any], request: Request) -> list[str]:
     """Names of the files that :func:`save_registration` writes for a pair, metrics.json last.
 
     Args:
         fixed: file name of the fixed image.
         moving: file name of the moving image.
         annotations: labels and landmarks, read.
-        inverse: as there.
-        learn2reg: as there.
-        report: as there.
+        request: what is asked for.
 
     Example:
-        >>> output_files("a.nii", "b.nii", {}, inverse=True, learn2reg=False, report=False)[2:]
+        >>> output_files("a.nii", "b.nii", {}, Request(inverse=True, report=False))[2:]
         ['affine.tfm', 'inverse_field.nii.gz', 'metrics.json']
     """
     names = {
         "warped.nii.gz": True,
         "field.nii.gz": True,
         "affine.tfm": True,
-        submission_name(fixed, moving): learn2reg,
-        "inverse_field.nii.gz": inverse,
+        submission_name(fixed, moving): request.learn2reg,
+        "inverse_field.nii.gz": request.inverse,
         "warped_label.nii.gz": "moving_label" in annotations,
         **{f"{name}{annotations[key].suffix}": True for key, name in MOVED_POINTS.items() if key in annotations},
-        "report.html": report,
+        "report.html": request.report,
         METRICS_FILE: True,
     }
     return [name for name, is_written in names.items() if is_written]
 
 
-def check_annotations(registration: Registration, given: Mapping[str, MetaTensor | Landmarks]) -> None:
+def _save_maps(world_map: WorldMap, folder: Path, warped: MetaTensor, request: Request) -> None:
+    field_mm, grid, moving = world_map.field.as_tensor(), world_map.grid, Grid.from_image(world_map.moving)
+    save_image(folder / "warped.nii.gz", warped, grid)
+    save_field(folder / "field.nii.gz", field_mm, grid)
+    save_affine(folder / "affine.tfm", world_map.affine)
+    if request.learn2reg:
+        name = submission_name(image_name(world_map.fixed), image_name(world_map.moving))
+        save_submission(folder / name, field_mm, grid, moving)
+    if request.inverse:
+        save_field(folder / "inverse_field.nii.gz", world_map.inverse.as_tensor(), moving)
+
+
+def check_annotations(world_map: WorldMap, given: Mapping[str, MetaTensor | Landmarks]) -> None:
     """Refuse labels and landmarks that do not fit the pair.
 
     Raises:
         ValueError: for a fixed label of another shape than the fixed image, or unequal numbers of landmarks.
     """
     label = given.get("fixed_label")
-    if label is not None and label.shape != registration.fixed.shape:
+    if label is not None and label.shape != world_map.fixed.shape:
         raise ValueError(
-            f"{_name(label)}: expected the shape of the fixed image, {tuple(registration.fixed.shape[1:])}, got"
+            f"{image_name(label)}: expected the shape of the fixed image, {tuple(world_map.fixed.shape[1:])}, got"
             f" {tuple(label.shape[1:])}"
         )
     points = [len(given[key].points_mm) for key in ("fixed_points", "moving_points") if key in given]
@@ -161,30 +172,24 @@ def check_annotations(registration: Registration, given: Mapping[str, MetaTensor
         raise ValueError(f"expected as many fixed_points as moving_points, got {points[0]} and {points[1]}")
 
 
-def _save_labels(registration: Registration, folder: Path, given: dict) -> dict | None:
+def _save_labels(world_map: WorldMap, folder: Path, given: dict) -> dict | None:
     if "moving_label" not in given:
         return None
-    warped = warp_label(registration, given["moving_label"])
+    warped = warp_label(world_map, given["moving_label"])
     largest = int(warped.max())
     dtype = "uint8" if largest < 256 else "int16" if largest < 2**15 else "int32"
-    save_image(folder / "warped_label.nii.gz", warped, registration.grid, dtype)
+    save_image(folder / "warped_label.nii.gz", warped, world_map.grid, dtype)
     if "fixed_label" not in given:
         return None
-    before = Registration(registration.fixed, given["moving_label"], _affine_field(registration), registration.initial)
     fixed_label = given["fixed_label"].as_tensor()
     return {
-        "before": label_dice(warp_label(before, given["moving_label"]).as_tensor(), fixed_label),
+        "before": label_dice(warp_label(world_map.before(), given["moving_label"]).as_tensor(), fixed_label),
         "after": label_dice(warped.as_tensor(), fixed_label),
     }
 
 
-def _affine_field(registration: Registration) -> MetaTensor:
-    field_mm = affine_after_field(registration.initial, None, registration.grid)
-    return on_grid(field_mm, registration.grid, like=registration.fixed)
-
-
-def _save_landmarks(registration: Registration, folder: Path, given: dict) -> dict | None:
-    moves = {"fixed_points": registration.move_points, "moving_points": registration.move_points_back}
+def _save_landmarks(world_map: WorldMap, folder: Path, given: dict) -> dict | None:
+    moves = {"fixed_points": world_map.move_points, "moving_points": world_map.move_points_back}
     for key, move in moves.items():
         if key in given:
             points = given[key]
@@ -194,8 +199,8 @@ def _save_landmarks(registration: Registration, folder: Path, given: dict) -> di
         return None
     fixed, moving = (given[key].points_mm for key in moves)
     return {
-        "before": _distances(apply_affine(registration.initial, fixed), moving),
-        "after": _distances(registration.move_points(fixed), moving),
+        "before": _distances(apply_affine(world_map.initial, fixed), moving),
+        "after": _distances(world_map.move_points(fixed), moving),
     }
 
 
@@ -204,21 +209,16 @@ def _distances(points: torch.Tensor, others: torch.Tensor) -> dict[str, float | 
     return {"mean_mm": errors.mean().item(), "max_mm": errors.max().item(), "per_point_mm": errors.tolist()}
 
 
-def _metrics(registration: Registration, view: Preview) -> dict[str, Any]:
-    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if platform.system() == "Darwin" else 1)
+def _metrics(world_map: WorldMap, view: Preview, facts: Mapping[str, Any]) -> dict[str, Any]:
     metrics = {
-        "fixed": _name(registration.fixed),
-        "moving": _name(registration.moving),
-        "settings": registration.settings,
+        "fixed": image_name(world_map.fixed),
+        "moving": image_name(world_map.moving),
+        "settings": facts.get("settings", {}),
         "similarity": similarities(view),
-        "seconds": registration.seconds,
-        "peak_memory_gib": kibibytes / 2**20,
+        "seconds": facts.get("seconds", 0.0),
+        "peak_memory_gib": peak_memory_gib("cpu"),
     }
     if torch.cuda.is_available():
-        metrics["peak_gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+        metrics["peak_gpu_memory_gib"] = peak_memory_gib("cuda")
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return metrics | {"versions": {"python": platform.python_version(), **versions}}
-
-
-def _name(image: MetaTensor) -> str:
-    return str(image.meta.get("filename_or_obj", "image"))

@@ -10,13 +10,13 @@ from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from monai.transforms import Compose
 
-from ..files import did_you_mean
 from ..training.overrides import unknown_entries, values_of_another_kind
 from ..transforms.centered_region import ALIGNMENT_KEY
 from ..transforms.load import LoadVolumed
 from ..transforms.network_grid import NATIVE_SUFFIX
 from ..transforms.output import SaveRegistrationd, WarpMovingd
-from ..weights import _load_weights, weights_file, weights_sha256
+from ..weights import OWN_WEIGHTS, check_weights_of, load_weights, settings_of, weights_file, weights_sha256
+from ..words import did_you_mean
 from ..world.alignment import check_overlap
 from ..world.grid import Grid, on_grid
 from ..world.resample import resample
@@ -58,22 +58,26 @@ class Prediction:
 
     def __init__(self, bundle_root: str | Path, ckpt_path: str = "", device: str = "cpu", **overrides: Any) -> None:
         path = weights_file(bundle_root, ckpt_path)
+        bundle = Path(bundle_root).resolve().name
+        check_weights_of(path, Path(bundle_root, OWN_WEIGHTS), f"{bundle}'s network")
         config_file = Path(bundle_root) / "configs" / "inference.json"
         parser = ConfigParser(ConfigParser.load_config_file(config_file))
-        parser.update({"bundle_root": str(bundle_root), "device": torch.device(device), **overrides})
-        _check(parser, config_file)
+        places = {"bundle_root": str(bundle_root), "ckpt_path": str(path), "device": torch.device(device)}
+        parser.update(places | overrides)
+        _check(parser, config_file, settings_of(path))
         parser.update({"output_dir": ""})  # nothing is written, so no folder of a run is made
         self.device = torch.device(device)
-        self.network = parser.get_parsed_content("network_def").eval()
-        _load_weights(self.network, path, Path(bundle_root).resolve().name)
+        self.network = _plainly(parser.get_parsed_content, "network_def").eval()
+        load_weights(self.network, path, bundle)
         self.network.to(self.device)
-        self.inferer: Callable = parser.get_parsed_content("inferer")
-        before, after = (parser.get_parsed_content(key).transforms for key in ("preprocessing", "postprocessing"))
+        self.inferer: Callable = _plainly(parser.get_parsed_content, "inferer")
+        parts = (_plainly(parser.get_parsed_content, key) for key in ("preprocessing", "postprocessing"))
+        before, after = (part.transforms for part in parts)
         self.preprocessing = Compose([step for step in before if not isinstance(step, LoadVolumed)])
         self.postprocessing = Compose([step for step in after if not isinstance(step, WarpMovingd | SaveRegistrationd)])
         self.inferer_seconds = 0.0
         self.settings = {
-            "bundle": Path(bundle_root).resolve().name,
+            "bundle": bundle,
             "weights_sha256": weights_sha256(path),
             "overrides": overrides,
         }
@@ -96,13 +100,13 @@ class Prediction:
         Raises:
             ValueError: for images that the bundle refuses; where it trusts world positions, and they do not overlap.
         """
-        item = _transformed(self.preprocessing, {"fixed": fixed, "moving": moving})
+        item = _plainly(self.preprocessing, {"fixed": fixed, "moving": moving})
         if not _moves(item):
             check_overlap(fixed, moving, torch.eye(4, dtype=torch.float64))
         elif is_aligned:
             target = Grid.from_image(fixed)
             moving = on_grid(resample(moving, Grid.from_image(moving), target, background=None), target, like=moving)
-            item = _transformed(self.preprocessing, {"fixed": fixed, "moving": moving})
+            item = _plainly(self.preprocessing, {"fixed": fixed, "moving": moving})
         with torch.no_grad():
             image = torch.as_tensor(item["image"])[None].to(self.device)
             started = time.perf_counter()
@@ -110,13 +114,13 @@ class Prediction:
             self.inferer_seconds = time.perf_counter() - started
         if grid is not None:
             item[f"fixed{NATIVE_SUFFIX}"] = on_grid(torch.zeros(1, *grid.spatial_shape), grid, like=fixed)
-        return _transformed(self.postprocessing, item)["field_mm"]
+        return _plainly(self.postprocessing, item)["field_mm"]
 
 
-def _transformed(transforms: Compose, item: dict[str, Any]) -> dict[Hashable, Any]:
-    """The item after all transforms; what they refuse is raised as such, and not as MONAI's report about it."""
+def _plainly(function: Callable, argument: Any) -> Any:
+    """What a function of MONAI's returns; what our parts refuse is raised as such, and not as its report about it."""
     try:
-        return transforms(item)
+        return function(argument)
     except RuntimeError as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, ValueError):
@@ -132,7 +136,7 @@ def _moves(item: Mapping[Hashable, Any]) -> bool:
     return alignment is not None and not torch.allclose(torch.as_tensor(alignment).double(), torch.eye(4).double())
 
 
-def _check(parser: ConfigParser, config_file: Path) -> None:
+def _check(parser: ConfigParser, config_file: Path, trained: Mapping[str, Any]) -> None:
     declared = [ConfigParser.load_config_file(config_file)]
     unknown = unknown_entries(parser.get(), declared)
     if unknown:
@@ -140,6 +144,6 @@ def _check(parser: ConfigParser, config_file: Path) -> None:
             f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else "") for name, near in unknown.items()
         )
         raise ValueError(f"expected overrides of entries in {config_file}, got {names}")
-    wrong = values_of_another_kind(parser.get(), declared)
+    wrong = values_of_another_kind(parser.get(), declared, trained)
     if wrong:
         raise ValueError("; ".join(wrong))

@@ -11,6 +11,7 @@ from monai.data import MetaTensor
 
 from ..data.volume import input_image
 from ..solvers.affine import NUM_PARAMETERS, affine_by_mutual_information
+from ..words import one_of
 from ..world.alignment import aligned, check_overlap, initial_alignment
 from ..world.grid import Grid, on_grid
 from ..world.maps import affine_after_field
@@ -24,7 +25,7 @@ class Registrar:
 
     Args:
         bundle: name or folder of a bundle; "none" for no network.
-        init: "world", "center" or "moments", see :func:`~.alignment.initial_alignment`.
+        init: "world", "center" or "moments", see :func:`~common.world.alignment.initial_alignment`.
         affine: True or "affine", "rigid"; False or "" leaves the initial alignment.
         search: settings of the discrete search after the bundle; None for none.
         refinement: settings of the instance optimization after both; None for none.
@@ -144,8 +145,8 @@ def register(
         bundle: name or folder of a bundle; "none" for affine, search or refinement alone.
         init: "world" trusts the headers, "center" and "moments" lay centers or centers of mass on each other.
         affine: True, or "rigid".
-        search: passes of a discrete search; more settings as a :class:`~.discrete_search.DiscreteSearch`.
-        refine: iterations of instance optimization on each level; more settings as a :class:`~.refinement.Refinement`.
+        search: passes of a discrete search; more settings as a :class:`~.steps.DiscreteSearch`.
+        refine: iterations of instance optimization on each level; more settings as a :class:`~.steps.Refinement`.
         device: where to compute; "" takes a GPU where there is one.
         **options: the others of :class:`Registrar`: ``header``, ``ckpt_path``, ``bundle_options``.
 
@@ -202,8 +203,7 @@ def align(fixed: MetaTensor, moving: MetaTensor, initial: torch.Tensor, kind: st
     """
     if not kind:
         return initial
-    if kind not in NUM_PARAMETERS:
-        raise ValueError(f"affine: expected True or one of {', '.join(NUM_PARAMETERS)}, got {kind!r}")
+    one_of("affine", kind, (True, *NUM_PARAMETERS))
     images = [image.as_tensor().to(device) for image in (fixed, moving)]
     grids = [Grid.from_image(image) for image in (fixed, moving)]
     return affine_by_mutual_information(images[0], grids[0], images[1], grids[1], initial, kind)

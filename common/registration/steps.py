@@ -14,6 +14,7 @@ from ..methods.cyclical_self_training.features import MindFeatures
 from ..methods.cyclical_self_training.inferer import RefinedInferer
 from ..methods.cyclical_self_training.network import ConvexRegistration
 from ..solvers.instance import optimize_field
+from ..words import one_of
 from ..world.grid import Grid
 from .levels import LevelPair, coarse_to_fine, level_grids
 
@@ -75,7 +76,7 @@ def search(
         Heinrich et al., MICCAI 2014; the constants of Siebert & Heinrich, WBIR 2022.
     """
     network = ConvexRegistration(MindFeatures(STRIDE), settings.radius, zero_border=False).eval().to(device)
-    inferer = RefinedInferer(1, CONSISTENCY_ITERATIONS, num_adam_iterations=0)
+    inferer = RefinedInferer(1, CONSISTENCY_ITERATIONS)
 
     def improve(level: int, pair: LevelPair, ddf: torch.Tensor) -> torch.Tensor:
         for _ in range(settings.num_passes):
@@ -138,8 +139,7 @@ def image_term(name: str) -> tuple[Callable, Callable]:
     """
     if name == "mind":
         return mind_ssc, torch.nn.MSELoss()
-    if name not in NAMES:
-        raise ValueError(f"similarity: expected one of mind, {', '.join(NAMES)}, got {name!r}")
+    one_of("similarity", name, ("mind", *NAMES))
     return torch.nn.Identity(), dissimilarity(name)
 
 

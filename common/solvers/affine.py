@@ -1,13 +1,13 @@
 """Affine registration by mutual information, from coarse to fine and from many starts."""
 
 import math
-from collections.abc import Sequence
 from itertools import product
 
 import torch
 import torch.nn.functional as F
 
 from ..fields.sampling import sample
+from ..words import one_of
 from ..world.grid import Grid
 from ..world.resample import shrink
 from .joint_histogram import equalize, normalized_mutual_information
@@ -54,17 +54,15 @@ def affine_by_mutual_information(
         Studholme et al., An overlap invariant entropy measure of 3D medical image alignment, Pattern Recognition 1999;
         starts as in Jenkinson and Smith, A global optimisation method for robust affine registration, 2001.
     """
-    if kind not in NUM_PARAMETERS:
-        raise ValueError(f"affine: expected one of {', '.join(NUM_PARAMETERS)}, got {kind!r}")
+    one_of("affine", kind, NUM_PARAMETERS)
     device = fixed.device
     initial = (torch.eye(4) if initial is None else initial).to(device, torch.float64)
-    corners = fixed_grid.voxel_to_world(_corners(fixed_grid))
+    corners = fixed_grid.corners
     center = corners.mean(dim=0).to(device)
-    extent = [size * edge for size, edge in zip(fixed_grid.spatial_shape, fixed_grid.spacing, strict=True)]
     radius = (corners - corners.mean(dim=0)).norm(dim=1).mean().item() / 2
     images = (fixed, fixed_grid, moving, moving_grid)
     objectives = [
-        Objective(images, max(extent) / voxels, samples, initial, center, radius)
+        Objective(images, max(fixed_grid.edges_mm) / voxels, samples, initial, center, radius)
         for voxels, samples in zip(LEVELS, NUM_SAMPLES, strict=True)
     ]
     theta, scores = maximize(objectives[0], _starts(radius).to(device), "rigid", START_ITERATIONS)
@@ -183,10 +181,6 @@ def _starts(radius: float) -> torch.Tensor:
     return theta
 
 
-def _corners(grid: Grid) -> torch.Tensor:
-    return torch.tensor(list(product(*((0, size - 1) for size in grid.spatial_shape))))
-
-
 def _sampled(volume: torch.Tensor, max_samples: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Values (N,) and voxel coordinates (N, 3) of at most about ``max_samples`` voxels, scattered evenly."""
     step = max(1, math.ceil(volume.numel() / max_samples))
@@ -194,9 +188,5 @@ def _sampled(volume: torch.Tensor, max_samples: int) -> tuple[torch.Tensor, torc
     while step > 1 and any(math.gcd(step, size) > 1 for size in volume.shape):
         step += 1
     index = torch.arange(0, volume.numel(), step, device=volume.device)
-    coordinates = torch.stack(_unraveled(index, volume.shape), dim=1)
+    coordinates = torch.stack(torch.unravel_index(index, volume.shape), dim=1)
     return volume.flatten()[index], coordinates
-
-
-def _unraveled(index: torch.Tensor, shape: Sequence[int]) -> tuple[torch.Tensor, ...]:
-    return torch.unravel_index(index, tuple(shape))

@@ -16,7 +16,7 @@ SQUARINGS = 7
 COARSE_SQUARINGS = 4  # a velocity of several voxels is but one or two control points long
 
 
-class InstanceSearch:
+class ImageRefinement:
     """id + u = (id + u₀) ∘ exp(v), with v from some steps of Adam on the pair.
 
     min over v of D(m ∘ (id + u), f) + weight · diffusion(u). D compares MIND-SSC descriptors, which hold for images of
@@ -24,13 +24,13 @@ class InstanceSearch:
     and interpolated, where a small weight leaves v too rough for its grid.
 
     Args:
-        num_steps: of Adam; 0 leaves the search out.
+        num_steps: of Adam; 0 leaves the refinement out.
         similarity: mind, or a name of :func:`~common.losses.similarity.dissimilarity`.
         weight: of the smoothness of the whole field in voxels.
         learning_rate: voxels by which coefficients of v move in each of the first steps.
         control_spacing: distance of these coefficients, voxels.
-        shrink: the search runs on a grid with so many times fewer voxels per axis, in voxels of which rate, weight and
-            spacing count.
+        shrink: how many times fewer voxels per axis the refinement's grid has; rate, weight and spacing count in its
+            voxels.
         coarse_integration: whether exp(v) is made on the control points, which takes a third of the time; see
             :func:`~.instance.optimize_field`.
         fixed_border: whether v is 0 at the border of the grid, so that beyond it the result folds only where u₀ does.
@@ -40,7 +40,7 @@ class InstanceSearch:
 
     Example:
         >>> ddf, image = torch.zeros(1, 3, 8, 8, 8), torch.rand(1, 2, 8, 8, 8)
-        >>> InstanceSearch(num_steps=1)(ddf, image).shape
+        >>> ImageRefinement(num_steps=1)(ddf, image).shape
         torch.Size([1, 3, 8, 8, 8])
     """
 
@@ -57,10 +57,10 @@ class InstanceSearch:
     ) -> None:
         if num_steps < 0 or weight < 0 or shrink < 1:
             raise ValueError(
-                "expected num_search_steps and search_weight ≥ 0 and shrink ≥ 1,"
+                "expected num_refinement_steps and refinement_weight ≥ 0 and refinement_shrink ≥ 1,"
                 f" got {num_steps}, {weight} and {shrink}"
             )
-        self.num_steps, self.weight, self.shrink = num_steps, weight, shrink
+        self.num_steps, self.weight, self.shrink, self.similarity = num_steps, weight, shrink, similarity
         self.options = {
             "learning_rate": learning_rate,
             "control_spacing": control_spacing,
@@ -70,6 +70,11 @@ class InstanceSearch:
         }
         self.describe: Callable = mind_ssc if similarity == "mind" else nn.Identity()
         self.compare = nn.MSELoss() if similarity == "mind" else dissimilarity(similarity)
+
+    def with_steps(self, num_steps: int) -> "ImageRefinement":
+        """The same with another number of steps."""
+        options = {name: value for name, value in self.options.items() if name != "num_integration_steps"}
+        return ImageRefinement(num_steps, self.similarity, self.weight, shrink=self.shrink, **options)
 
     def __call__(self, ddf: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         """Better field of pairs (B, 2, *spatial), fixed first, from one of theirs: (B, 3, *spatial), voxels."""

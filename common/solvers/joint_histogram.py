@@ -2,6 +2,8 @@
 
 import torch
 
+from ..quantiles import robust_range
+
 NUM_BINS = 32
 FINE_BINS = 512  # of the histogram from which intensities are spread
 TAILS = (0.001, 0.999)  # quantiles beyond which intensities are clipped
@@ -26,10 +28,7 @@ def equalize(image: torch.Tensor) -> torch.Tensor:
         >>> equalize(torch.tensor([[0.0, 0.0, 10.0, 1000.0]])).tolist()[0][0]
         0.0
     """
-    values = image.flatten()
-    low, high = values[:: 1 + values.numel() // 1_000_000].quantile(image.new_tensor(TAILS))
-    if high <= low:
-        low, high = image.min(), image.max()
+    low, high = robust_range(image, TAILS)
     if high <= low:
         raise ValueError(f"expected an image of several intensities, got {low.item():g} in all voxels")
     position = ((image - low) / (high - low)).clamp(0, 1) * (FINE_BINS - 1)

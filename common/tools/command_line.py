@@ -12,7 +12,7 @@ from typing import Any
 
 import fire
 
-from ..files import did_you_mean
+from ..words import did_you_mean
 
 HELP = ("-h", "--help")
 

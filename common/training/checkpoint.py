@@ -1,7 +1,7 @@
 """MONAI's checkpoint saver, with files that survive a kill and a score that survives a NaN."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -9,6 +9,10 @@ import torch
 from ignite.engine import Engine
 from ignite.handlers import DiskSaver
 from monai.handlers import CheckpointSaver
+
+from ..distributed import process_rank
+from ..files import merged
+from ..weights import with_settings
 
 
 class FiniteScore:
@@ -82,20 +86,24 @@ def on_cpu(state: Any) -> Any:
 class AtomicDiskSaver(DiskSaver):
     """Ignite's atomic disk saver with an optional fixed file name, replaced without being removed first.
 
-    Tensors are written as tensors of the CPU.
+    Tensors are written as tensors of the CPU, by process 0.
 
     Args:
         folder: where files are written.
         filename: name used for every file, or None for the names of the caller.
+        settings: what the weights carry, see :func:`~common.weights.with_settings`; None for nothing.
     """
 
-    def __init__(self, folder: str, filename: str | None = None) -> None:
+    def __init__(self, folder: str, filename: str | None = None, settings: Mapping[str, Any] | None = None) -> None:
         super().__init__(folder, atomic=True, create_dir=True, require_empty=False)
-        self.filename = filename
+        self.filename, self.settings = filename, settings
 
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping | None = None) -> None:
         """Write a file."""
-        super().__call__(on_cpu(checkpoint), self.filename or filename, metadata)
+        if process_rank() == 0:
+            state = on_cpu(checkpoint)
+            state = state if self.settings is None else with_settings(state, self.settings)
+            super().__call__(state, self.filename or filename, metadata)
 
     def remove(self, filename: str) -> None:
         """Remove an outdated file; one with a fixed name is replaced instead."""
@@ -110,15 +118,22 @@ class AtomicCheckpointSaver(CheckpointSaver):
     written beside its place and renamed, a metric that is not a number never counts as best, and a run that
     ends in an error leaves no final file, which would look like that of a whole one. The list of best scores
     can be resumed: give this handler to :class:`~common.training.resume.TrainingCheckpoint` in ``save_dict``.
-    Arguments are MONAI's.
+
+    Args:
+        settings: what evaluation and inference need of the training; the files carry it. One mapping or several.
+        *args: MONAI's.
+        **kwargs: MONAI's.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, settings: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        carried = None if settings is None else merged(settings)
         for checkpoint in (self._final_checkpoint, self._key_metric_checkpoint, self._interval_checkpoint):
             if checkpoint is not None:
                 saver = checkpoint.save_handler
-                checkpoint.save_handler = AtomicDiskSaver(saver.dirname, saver.filename)
+                checkpoint.save_handler = AtomicDiskSaver(saver.dirname, saver.filename, carried)
         if self._key_metric_checkpoint is not None:
             score = self._key_metric_checkpoint.score_function
             self._key_metric_checkpoint.score_function = FiniteScore(score)

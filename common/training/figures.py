@@ -6,9 +6,11 @@ import torch
 import torch.nn.functional as F
 
 from ..fields.jacobian import jacobian_determinant
+from ..quantiles import robust_range
 
 _GAP = 2
 _GRID_STEP = 8.0
+_SHOWN = (0.01, 0.99)  # quantiles of an image that become black and white
 _FOLDED = (1.0, 1.0, 0.0)
 
 
@@ -46,8 +48,8 @@ def registration_figure(
         raise ValueError(f"expected a ddf of shape (D, *spatial) with D = 2 or 3, got {tuple(ddf.shape)}")
     named = {"fixed": fixed, "moving": moving, "warped": warped}
     images = {name: _first_channel(name, image, spatial) for name, image in named.items()}
-    low, high = _range(images["moving"])
-    scaled = [_scaled(images["fixed"], *_range(images["fixed"]))]
+    low, high = robust_range(images["moving"], _SHOWN)
+    scaled = [_scaled(images["fixed"], *robust_range(images["fixed"], _SHOWN))]
     scaled += [_scaled(images[name], low, high) for name in ("moving", "warped")]
     determinant = jacobian_determinant(ddf[None])[0].reshape(spatial)
     rows = []
@@ -162,13 +164,6 @@ def _slicing_axes(spatial_dims: int) -> list[int | None]:
 def _slice(volume: torch.Tensor, axis: int | None) -> torch.Tensor:
     """Middle slice across an axis, second axis up; an image stays as it is."""
     return volume if axis is None else volume.select(axis, volume.shape[axis] // 2).rot90()
-
-
-def _range(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """1st and 99th percentile, of at most some 10⁶ voxels."""
-    voxels = image.flatten()
-    low, high = voxels[:: 1 + voxels.numel() // 1_000_000].quantile(torch.tensor([0.01, 0.99]))
-    return (low, high) if high > low else (image.min(), image.max())
 
 
 def _scaled(image: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:

@@ -1,16 +1,20 @@
 """Options of a run: which may be given, and which of two defaults one takes that is not."""
 
+import ast
 import difflib
 import inspect
 import logging
+import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
 from monai.utils import ensure_tuple
 
+logger = logging.getLogger(__name__)
+_PICK = "$@pick("
+_TRAINED = re.compile(r"\$@trained\['(\w+)'\]")
 _ALLOWED_ANYWHERE = ("_desc_", "_disabled_", "_mode_", "_requires_", "_debug_")
 
 
@@ -42,23 +46,28 @@ def check_overrides(config_folder: str) -> None:
     files = sorted(path for path in Path(config_folder).glob("*.json") if path.name != "metadata.json")
     if not files:
         raise FileNotFoundError(f"expected the bundle's configs in {config_folder}, found none; give --bundle_root")
-    config, given = _running()
+    parser, given = _running()
+    config = parser.get()
     declared = [ConfigParser.load_config_file(path) for path in [*files, *given]]
     unknown = unknown_entries(config, declared)
     if unknown:
         text = "; ".join(f"{name!r}{_suggestion(close)}" for name, close in unknown.items())
         raise ValueError(f"expected overrides of entries in {config_folder}, got {text}")
-    wrong = values_of_another_kind(config, declared)
+    trained = parser.get_parsed_content("trained") if "trained" in config else None
+    wrong = values_of_another_kind(config, declared, trained)
     if wrong:
         raise ValueError("; ".join(wrong))
 
 
-def values_of_another_kind(config: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> list[str]:
+def values_of_another_kind(
+    config: Mapping[str, Any], declared: list[Mapping[str, Any]], trained: Mapping[str, Any] | None = None
+) -> list[str]:
     """Top-level switches and numbers that were overridden by a text, which every condition takes for true.
 
     Args:
         config: the merged config with its overrides, unparsed.
         declared: contents of the candidate files.
+        trained: settings that the weights carry, for entries that are declared as ``$@trained['name']``.
 
     Returns:
         One message per entry.
@@ -68,8 +77,9 @@ def values_of_another_kind(config: Mapping[str, Any], declared: list[Mapping[str
         ["resume: expected True or False, got 'true'"]
     """
     messages = []
+    merged = [content for content in map(_nested, declared) if content.keys() <= config.keys()]
     for key, value in config.items():
-        kinds = {type(content[key]) for content in declared if key in content and content.keys() <= config.keys()}
+        kinds = {_kind(content[key], trained or {}) for content in merged if key in content}
         if not isinstance(value, str) or value.startswith(("$", "@")) or str in kinds:
             continue
         if bool in kinds:
@@ -77,6 +87,16 @@ def values_of_another_kind(config: Mapping[str, Any], declared: list[Mapping[str
         elif kinds & {int, float}:
             messages.append(f"{key}: expected a number, got {value!r}")
     return messages
+
+
+def _kind(value: Any, trained: Mapping[str, Any]) -> type | None:
+    """Kind of a declared value; of ``$@pick(a, b)`` that of a, None where another expression decides."""
+    if not isinstance(value, str) or not value.startswith(("$", "@")):
+        return type(value)
+    if value.startswith(_PICK):
+        return type(ast.literal_eval(value[len(_PICK) - 1 :])[0])
+    found = _TRAINED.fullmatch(value)
+    return type(trained[found[1]]) if found and found[1] in trained else None
 
 
 def unknown_entries(config: Mapping[str, Any], declared: list[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -130,53 +150,44 @@ def _nested(content: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _running() -> tuple[Mapping[str, Any], list[str]]:
-    """Config of the parser on the call stack, and the files given to ``python -m monai.bundle run``."""
+def _running() -> tuple[ConfigParser, list[str]]:
+    """Parser on the call stack, and the files given to ``python -m monai.bundle run``."""
     files: list[str] = []
-    config = None
+    parser = None
     for frame in inspect.stack(context=0):
         variables = frame.frame.f_locals
-        if config is None and isinstance(variables.get("self"), ConfigParser):
-            config = variables["self"].get()
+        if parser is None and isinstance(variables.get("self"), ConfigParser):
+            parser = variables["self"]
         if frame.function == "create_workflow":
             files = list(ensure_tuple(variables.get("config_file") or ()))
-    if config is None:
+    if parser is None:
         raise RuntimeError("expected check_overrides to be called from a config that is running, got another caller")
-    return config, files
+    return parser, files
 
 
 def _suggestion(close: list[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-logger = logging.getLogger(__name__)
+class Pick:
+    """Chooses between the paper's value of a setting and that for the sample population; says in the log which.
 
-
-def paper_or_sample(name: str, paper: Any, sample: Any, dataset_dir: str) -> Any:
-    """Value of a scalar that the paper's data and the sample population need differently; logs which is
-    taken.
+    In a config: ``"pick": {"_target_": "common.training.overrides.Pick", "dataset_dir": "@dataset_dir"}`` and then
+    ``"max_epochs": "$@pick(100, 4)"``.
 
     Args:
-        name: of the scalar, for the log.
-        paper: value for a real data set.
-        sample: value for the sample population.
-        dataset_dir: folder of the real data set; empty selects the sample population.
-
-    Returns:
-        ``paper`` where ``dataset_dir`` is not empty, else ``sample``.
+        dataset_dir: folder of the real data set; empty chooses what suits the sample population.
 
     Example:
-        >>> paper_or_sample("max_epochs", 100, 3, dataset_dir="")
-        3
-        >>> paper_or_sample("max_epochs", 100, 3, dataset_dir="data/Task04_Hippocampus")
-        100
+        >>> Pick("data/Task04_Hippocampus")(100, 4), Pick("")(100, 4)
+        (100, 4)
     """
-    source, value = ("paper", paper) if dataset_dir else ("sample population", sample)
-    _log_choice(name, source, repr(value))
-    return value
 
+    def __init__(self, dataset_dir: str) -> None:
+        self.is_paper = bool(dataset_dir)
+        source = "the paper's" if self.is_paper else "those for the sample population, as dataset_dir is empty"
+        logger.info("settings of two values, where none is given: %s", source)
 
-@cache
-def _log_choice(name: str, source: str, value: str) -> None:
-    """Cached, so that a value that several components refer to is logged once."""
-    logger.info("%s = %s (%s)", name, value, source)
+    def __call__(self, paper: Any, sample: Any) -> Any:
+        """The first with a data set, the second without."""
+        return paper if self.is_paper else sample

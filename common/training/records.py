@@ -4,18 +4,19 @@ import csv
 import io
 import json
 import math
-import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
+from monai.handlers import TensorBoardStatsHandler
 
 from ..distributed import process_rank
-from ..files import write_atomically, write_json
+from ..files import merged, write_atomically, write_json
+from ..memory import peak_memory_gib
 
 SCORES_KEY = "scores"
 
@@ -103,13 +104,6 @@ def _known(scores: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in scores.items() if not math.isnan(value)}
 
 
-def peak_memory_gib() -> float:
-    """Most memory held so far: by this process, or on the current GPU where there is one."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
 class MetricsJson:
     """Writes the metrics of an evaluator to ``metrics.json`` when the evaluation ends.
 
@@ -117,7 +111,7 @@ class MetricsJson:
 
     Args:
         output_dir: folder of the run.
-        settings: name → value of what the reader must know: weights, data, seed.
+        settings: name → value of what the reader must know: weights, data, seed; one mapping or several.
         filename: name of the file.
 
     Example:
@@ -133,10 +127,13 @@ class MetricsJson:
     """
 
     def __init__(
-        self, output_dir: str, settings: Mapping[str, Any] | None = None, filename: str = "metrics.json"
+        self,
+        output_dir: str,
+        settings: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        filename: str = "metrics.json",
     ) -> None:
         self.path = Path(output_dir) / filename
-        self.settings = dict(settings or {})
+        self.settings = merged(settings)
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator.
@@ -150,6 +147,25 @@ class MetricsJson:
         """Write the file."""
         if process_rank() == 0:
             write_json(self.path, {"metrics": engine.state.metrics, "settings": self.settings})
+
+
+class ScalarWriter(TensorBoardStatsHandler):
+    """MONAI's TensorBoard curves, of process 0 alone.
+
+    Args:
+        log_dir: folder of the run.
+        **options: MONAI's.
+    """
+
+    def __init__(self, log_dir: str, **options: Any) -> None:
+        self.writes = process_rank() == 0
+        if self.writes:
+            super().__init__(log_dir=log_dir, **options)
+
+    def attach(self, engine: Engine) -> None:
+        """Register with a trainer or an evaluator."""
+        if self.writes:
+            super().attach(engine)
 
 
 class Convergence:

@@ -1,6 +1,6 @@
 """Exact resume: a stopped run goes on to the numbers of a run that was never stopped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from ..distributed import process_count, process_rank
-from ..files import plain, write_atomically
+from ..files import merged, plain, write_atomically
 from .random_state import random_state, set_random_state
 
 CHECKPOINT_NAME = "training.pt"
@@ -51,7 +51,7 @@ class TrainingCheckpoint:
         save_dict: name → object with ``state_dict`` and ``load_state_dict``, or ``torch.Generator``, or a
             dictionary of such: every network, optimizer, scheduler, early-stopping handler and generator.
         resume: whether to continue from the newest checkpoint in ``folder``.
-        settings: name → value of whatever must not change between the two parts of a run.
+        settings: name → value of whatever must not change between the two parts of a run; one mapping or several.
         evaluator: validation engine, whose best metric is kept.
         epoch_interval: save after every so many epochs, and always at the end.
         iteration_interval: save also after every so many iterations; 0 means never. Continuing within an
@@ -70,7 +70,7 @@ class TrainingCheckpoint:
         folder: str | Path,
         save_dict: Mapping[str, Any],
         resume: bool = False,
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         evaluator: Engine | None = None,
         epoch_interval: int = 1,
         iteration_interval: int = 0,
@@ -84,7 +84,7 @@ class TrainingCheckpoint:
                 )
         self.folder = Path(folder)
         self.resume = resume
-        self.settings = plain({**(settings or {}), "processes": process_count()})
+        self.settings = {**merged(settings), "processes": process_count()}
         self.evaluator = evaluator
         self.epoch_interval = epoch_interval
         self.iteration_interval = iteration_interval

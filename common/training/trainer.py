@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from ignite.engine import Engine
 from monai.engines import Trainer
 from monai.utils import convert_to_tensor
 
@@ -62,3 +63,18 @@ def prepare_pair(
     image = convert_to_tensor(batchdata["image"], track_meta=False)
     image = image.to(device=device, non_blocking=non_blocking, **kwargs)
     return image, image
+
+
+class Attached:
+    """A handler that other parts of a config refer to, in a list where MONAI expects components only.
+
+    Args:
+        handler: anything with ``attach(engine)``.
+    """
+
+    def __init__(self, handler: Any) -> None:
+        self.handler = handler
+
+    def attach(self, engine: Engine) -> None:
+        """Register the handler."""
+        self.handler.attach(engine)

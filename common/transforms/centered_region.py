@@ -10,7 +10,9 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import ensure_tuple_rep
 
 from ..fields.sampling import identity_grid
-from ..world.grid import Grid, network_grid, on_grid
+from ..words import one_of
+from ..world.grid import Grid, apply_affine, image_name, on_grid
+from ..world.network_grid import network_grid
 from ..world.resample import resample, resample_smoothly
 from .intensity import z_score
 from .network_grid import NATIVE_SUFFIX
@@ -38,8 +40,9 @@ def padded_grid(image: MetaTensor, pad_mm: int) -> Grid:
     """
     own = network_grid(Grid.from_image(image), spacing=1.0)
     if max(own.spatial_shape) > pad_mm:
-        name = image.meta.get("filename_or_obj", "image")
-        raise ValueError(f"{name}: expected at most pad_mm = {pad_mm} mm per axis, got {own.spatial_shape}")
+        raise ValueError(
+            f"{image_name(image)}: expected at most pad_mm = {pad_mm} mm per axis, got {own.spatial_shape}"
+        )
     return network_grid(own, spatial_shape=pad_mm)
 
 
@@ -79,7 +82,7 @@ def contour_grid(label: MetaTensor, padded: Grid, margin_mm: int, spatial_shape:
     """
     inside = label.as_tensor()[0].nonzero()
     if not len(inside):
-        raise ValueError(f"{label.meta.get('filename_or_obj', 'label')}: expected a label to crop to, got none")
+        raise ValueError(f"{image_name(label, 'label')}: expected a label to crop to, got none")
     faces = torch.stack([inside.amin(0) - 0.5, inside.amax(0) + 0.5])
     corners = torch.cartesian_prod(*faces.T)  # of the box of labeled voxels in their own grid
     corners = padded.world_to_voxel(Grid.from_image(label).voxel_to_world(corners))
@@ -138,8 +141,7 @@ class ToCenteredRegiond(MapTransform):
         super().__init__(keys)
         if not isinstance(contour_margin_mm, int) or contour_margin_mm < -1:
             raise ValueError(f"contour_margin_mm: expected −1 or a whole number from 0 on, got {contour_margin_mm!r}")
-        if alignment not in ALIGNMENTS:
-            raise ValueError(f"alignment: expected one of {', '.join(ALIGNMENTS)}, got {alignment!r}")
+        one_of("alignment", alignment, ALIGNMENTS)
         self.alignment = alignment
         self.pad_mm, self.box_mm = pad_mm, tuple(box_mm)
         self.spatial_shape = ensure_tuple_rep(spatial_shape, 3)
@@ -168,7 +170,7 @@ class ToCenteredRegiond(MapTransform):
         if self.contour_margin_mm < 0:
             return region_grid(padded, self.box_mm, self.spatial_shape)
         if label is None:
-            name = item[key].meta.get("filename_or_obj", key)
+            name = image_name(item[key], str(key))
             raise ValueError(
                 f"{name}: expected a label under {_label_key(key)!r} for contour_margin_mm = {self.contour_margin_mm},"
                 " got none"
@@ -181,7 +183,7 @@ class ToCenteredRegiond(MapTransform):
             return resample_smoothly(z_score(native), own, grid, background=self.background)
         inside = resample(torch.ones_like(native.as_tensor()), own, grid) > 0.5
         if not inside.any():
-            name = native.meta.get("filename_or_obj", "image")
+            name = image_name(native)
             raise ValueError(
                 f"{name}: expected an image that reaches into the box of the fixed one, got none of it there"
             )
@@ -213,26 +215,15 @@ class AddAlignmentd(Transform):
         field = item[self.field_key]
         grid, alignment = Grid.from_image(field), torch.as_tensor(item[ALIGNMENT_KEY])
         points = grid.voxel_to_world(identity_grid(list(grid.spatial_shape)).movedim(0, -1))
-        moved = align_points(points + field.as_tensor().cpu().movedim(0, -1), alignment)
+        moved = apply_affine(alignment, points + field.as_tensor().cpu().movedim(0, -1))
         item[self.field_key] = on_grid((moved - points).movedim(-1, 0).to(field.as_tensor()), grid, like=field)
         return item
-
-
-def align_points(points_mm: torch.Tensor, alignment: torch.Tensor) -> torch.Tensor:
-    """Points (..., 3) of the fixed image's world in that of the moving image, A p, for A (4, 4): float64.
-
-    Example:
-        >>> align_points(torch.ones(3), torch.diag(torch.tensor([2.0, 1.0, 1.0, 1.0]))).tolist()
-        [2.0, 1.0, 1.0]
-    """
-    alignment = alignment.double().cpu()
-    return points_mm.double() @ alignment[:3, :3].T + alignment[:3, 3]
 
 
 def _check_label(item: Mapping[Hashable, Any], key: Hashable) -> None:
     image, label = item[key], item.get(_label_key(key))
     if label is not None and label.shape != image.shape:
-        name = label.meta.get("filename_or_obj", _label_key(key))
+        name = image_name(label, _label_key(key))
         raise ValueError(f"{name}: expected the shape of its image, {tuple(image.shape)}, got {tuple(label.shape)}")
 
 

@@ -8,6 +8,9 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
+from ..quantiles import sampled_quantiles
+from ..world.grid import image_name
+
 PERCENTILE = 99.9
 MAX_VOXELS = 2**22  # the percentile is taken of at most so many
 
@@ -18,7 +21,7 @@ def unit_intensity(image: torch.Tensor, background: bool = True, name: str = "im
     Args:
         image: (1, X, Y, Z), any unit.
         background: whether a border of background surrounds the object, see
-            :func:`~.background.subtract_background`; else the minimum becomes 0.
+            :func:`subtract_background`; else the minimum becomes 0.
         name: of the image, for the error.
 
     Returns:
@@ -34,9 +37,8 @@ def unit_intensity(image: torch.Tensor, background: bool = True, name: str = "im
     if image.max() == image.min():
         raise ValueError(f"{name}: expected an image with some contrast, got {image.max().item():g} everywhere")
     values = subtract_background(image.float()) if background else image.float() - image.min()
-    voxels = values.flatten()
-    top = voxels[:: 1 + len(voxels) // MAX_VOXELS].quantile(PERCENTILE / 100)
-    top = float(top) if top > 0 else float(voxels.max())
+    (top,) = sampled_quantiles(values, [PERCENTILE / 100], MAX_VOXELS)
+    top = float(top) if top > 0 else float(values.max())
     if top <= 0:
         raise ValueError(f"{name}: expected an object brighter than its background, got none")
     return (values / top).clamp(0, 1)
@@ -59,8 +61,7 @@ class UnitIntensityd(MapTransform):
         """The item with its images in [0, 1]."""
         item = dict(data)
         for key in self.key_iterator(item):
-            meta = getattr(item[key], "meta", {})
-            item[key] = unit_intensity(item[key], self.background, str(meta.get("filename_or_obj", key)))
+            item[key] = unit_intensity(item[key], self.background, image_name(item[key], str(key)))
         return item
 
 
@@ -83,8 +84,9 @@ def z_score(image: MetaTensor, inside: torch.Tensor | None = None) -> MetaTensor
     """
     values = image.as_tensor() if inside is None else image.as_tensor()[inside]
     if values.max() == values.min():
-        name = getattr(image, "meta", {}).get("filename_or_obj", "image")
-        raise ValueError(f"{name}: expected an image with some contrast, got {values.max().item():g} everywhere")
+        raise ValueError(
+            f"{image_name(image)}: expected an image with some contrast, got {values.max().item():g} everywhere"
+        )
     mean, deviation = values.double().mean(), values.double().std(correction=0)
     return ((image.double() - mean) / deviation).to(torch.promote_types(image.dtype, torch.float32))
 

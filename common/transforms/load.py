@@ -10,6 +10,7 @@ from monai.transforms import MapTransform
 
 from ..data.volume import input_image, input_label, read_volume
 from ..world.alignment import check_overlap
+from ..world.grid import image_name
 from .network_grid import NATIVE_SUFFIX
 
 
@@ -50,7 +51,7 @@ class LoadPaird(LoadVolumed):
 
     Reads ``fixed`` and ``moving`` and, where an item has them, ``fixed_mask``, ``moving_mask`` and ``moving_label``.
     The label map of the moving image needs no network's grid: it goes to ``moving_label_native``, where
-    :class:`~.field_output.WarpMovingd` looks for it. That of the fixed image, which nothing needs, goes.
+    :class:`~.output.WarpMovingd` looks for it. That of the fixed image, which nothing needs, goes.
 
     Args:
         overlapping: whether the images must have a part of world space in common; not where their centers are laid on
@@ -86,7 +87,7 @@ class LoadPaird(LoadVolumed):
 
 def _checked_label(label: MetaTensor) -> MetaTensor:
     if (label != label.round()).any() or label.min() < 0:
-        low, high, name = label.min().item(), label.max().item(), label.meta.get("filename_or_obj", LABEL)
+        low, high, name = label.min().item(), label.max().item(), image_name(label, LABEL)
         raise ValueError(f"{name}: expected whole numbers from 0, got values from {low:g} to {high:g}")
     return label
 
@@ -95,7 +96,5 @@ def _check_overlap(fixed: MetaTensor, moving: MetaTensor) -> None:
     try:
         check_overlap(fixed, moving, torch.eye(4, dtype=torch.float64))
     except ValueError as error:
-        names = " and ".join(
-            str(image.meta.get("filename_or_obj", key)) for key, image in zip(IMAGES, (fixed, moving), strict=True)
-        )
-        raise ValueError(f"{names}: {error} in scripts/register.py") from error
+        names = (image_name(fixed, "fixed"), image_name(moving, "moving"))
+        raise ValueError(f"{' and '.join(names)}: {error} in scripts/register.py") from error

@@ -7,7 +7,8 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple_rep
 
-from ..world.grid import Grid, network_grid, on_grid
+from ..world.grid import Grid, on_grid
+from ..world.network_grid import network_grid
 from ..world.resample import resample
 
 NATIVE_SUFFIX = "_native"
@@ -16,7 +17,7 @@ NATIVE_SUFFIX = "_native"
 class ToNetworkGridd(MapTransform):
     """Put every image on the network's grid by one interpolation from its own grid, and keep the original.
 
-    The network's grid follows from the fixed image alone: :func:`common.world.grid.network_grid`. The image
+    The network's grid follows from the fixed image alone: :func:`common.world.network_grid.network_grid`. The image
     under key ``k`` moves to ``k_native``. Native images of several pairs differ in shape, so a data loader
     over such items needs batch size 1.
 

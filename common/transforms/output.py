@@ -133,6 +133,19 @@ class WarpMovingd(MapTransform):
         return item
 
 
+def warp_pair() -> WarpMovingd:
+    """The moving image warped linearly, its lowest intensity outside, and its label map by the nearest voxel."""
+    keys, outputs = ("moving", "moving_label"), ("warped", "warped_label")
+    return WarpMovingd(keys, "field_mm", outputs, ("bilinear", "nearest"), (MINIMUM, 0.0), allow_missing_keys=True)
+
+
+def save_pair(output_dir: str | os.PathLike) -> "SaveRegistrationd":
+    """Writes what :func:`warp_pair` has made, and the field."""
+    return SaveRegistrationd(
+        ("warped", "warped_label"), output_dir, dtype=("float32", "int32"), allow_missing_keys=True
+    )
+
+
 class SaveRegistrationd(MapTransform):
     """Write warped images and the field of one pair: ``<key>.nii.gz`` for each key, and ``field.nii.gz``.
 

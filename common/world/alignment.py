@@ -3,8 +3,8 @@
 import torch
 from monai.data import MetaTensor
 
-from .grid import Grid, on_grid
-from .maps import apply_affine, grid_points
+from ..words import one_of
+from .grid import Grid, apply_affine, grid_points, on_grid
 from .resample import shrink
 
 INITS = ("world", "center", "moments")
@@ -33,12 +33,11 @@ def initial_alignment(init: str, fixed: MetaTensor, moving: MetaTensor) -> torch
         >>> initial_alignment("center", fixed, moving)[:3, 3].tolist()
         [1.0, 1.0, 1.0]
     """
-    if init not in INITS:
-        raise ValueError(f"init: expected one of {', '.join(INITS)}, got {init!r}")
+    one_of("init", init, INITS)
     matrix = torch.eye(4, dtype=torch.float64)
     if init != "world":
-        middle = _center if init == "center" else _center_of_mass
-        matrix[:3, 3] = middle(moving) - middle(fixed)
+        middles = [_center_of_mass(x) if init == "moments" else Grid.from_image(x).center for x in (fixed, moving)]
+        matrix[:3, 3] = middles[1] - middles[0]
     return matrix
 
 
@@ -77,24 +76,18 @@ def check_overlap(fixed: MetaTensor, moving: MetaTensor, matrix: torch.Tensor) -
     """
     grids = [Grid.from_image(image) for image in (fixed, moving)]
     if overlap_share(*grids, matrix) == 0:
-        distance = (apply_affine(matrix, _center(fixed)) - _center(moving)).norm().item()
+        distance = (apply_affine(matrix, grids[0].center) - grids[1].center).norm().item()
         raise ValueError(
             f"expected images that overlap in world space, got centers {distance:.0f} mm apart and no common voxel;"
             " --init center lays the centers of the images on each other"
         )
 
 
-def _center(image: MetaTensor) -> torch.Tensor:
-    grid = Grid.from_image(image)
-    return grid.voxel_to_world((torch.tensor(grid.spatial_shape) - 1) / 2)
-
-
 def _center_of_mass(image: MetaTensor) -> torch.Tensor:
     grid = Grid.from_image(image)
-    longest = max(size * edge for size, edge in zip(grid.spatial_shape, grid.spacing, strict=True))
-    volume, grid = shrink(image.as_tensor(), grid, longest / COARSE_VOXELS)
+    volume, grid = shrink(image.as_tensor(), grid, max(grid.edges_mm) / COARSE_VOXELS)
     mass = (volume[0] - volume.quantile(BACKGROUND_QUANTILE)).clamp(min=0).double()
     if mass.sum() == 0:
-        return _center(image)
+        return Grid.from_image(image).center
     points = grid_points(grid, slice(None))
     return (points * mass[..., None]).sum(dim=(0, 1, 2)) / mass.sum()

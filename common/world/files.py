@@ -14,8 +14,7 @@ import torch
 from nibabel.filebasedimages import ImageFileError
 
 from ..files import write_atomically
-from .grid import Grid
-from .maps import grid_points, slabs
+from .grid import Grid, grid_points, slabs
 
 NIFTI_VECTOR_INTENT = 1007
 RAS_TO_LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)

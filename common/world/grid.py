@@ -1,4 +1,4 @@
-"""Image grids in world space: the fixed image's own grid and the grid on which a network works.
+"""Image grids in world space, their points, and volumes on them.
 
 World space: millimeters, RAS axes (right, anterior, superior), as nibabel and MONAI have it.
 """
@@ -7,10 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-import nibabel as nib
-import numpy as np
 import torch
 from monai.data import MetaTensor
+
+SLAB_VOXELS = 2**21  # voxels worked on at once: 50 MB for one float64 coordinate triple per voxel
+
+
+def apply_affine(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Points (..., 3) through a (4, 4) matrix, float64.
+
+    Example:
+        >>> apply_affine(torch.diag(torch.tensor([2.0, 2.0, 2.0, 1.0])), torch.ones(3)).tolist()
+        [2.0, 2.0, 2.0]
+    """
+    matrix = matrix.to(points.device, torch.float64)
+    return points.double() @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +70,27 @@ class Grid:
         try:
             return cls(tuple(image.shape[1:]), image.affine)
         except ValueError as error:
-            raise ValueError(f"{image.meta.get('filename_or_obj', 'image')}: {error}") from error
+            raise ValueError(f"{image_name(image)}: {error}") from error
 
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Voxel size in mm, tensor-axis order."""
         return tuple(self.affine[:3, :3].norm(dim=0).tolist())
+
+    @property
+    def edges_mm(self) -> list[float]:
+        """Edges of the box of all voxels in mm, tensor-axis order."""
+        return [size * edge for size, edge in zip(self.spatial_shape, self.spacing, strict=True)]
+
+    @property
+    def center(self) -> torch.Tensor:
+        """World point in the middle, (3,), RAS mm, float64."""
+        return self.voxel_to_world((torch.tensor(self.spatial_shape) - 1) / 2)
+
+    @property
+    def corners(self) -> torch.Tensor:
+        """World points of the eight outermost voxel centers, (8, 3), RAS mm, float64."""
+        return self.voxel_to_world(torch.tensor(list(product(*((0, size - 1) for size in self.spatial_shape)))))
 
     def coincides_with(self, other: "Grid", tolerance_mm: float = 0.1) -> bool:
         """Whether another grid has the same shape and its corners at the same places, up to a distance in mm.
@@ -76,8 +102,7 @@ class Grid:
         """
         if self.spatial_shape != other.spatial_shape:
             return False
-        ends = torch.tensor(list(product(*((0, size - 1) for size in self.spatial_shape))))
-        return (self.voxel_to_world(ends) - other.voxel_to_world(ends)).norm(dim=1).max().item() <= tolerance_mm
+        return (self.corners - other.corners).norm(dim=1).max().item() <= tolerance_mm
 
     def voxel_to_world(self, points_voxels: torch.Tensor) -> torch.Tensor:
         """Points (..., 3) from voxels of this grid to RAS millimeters, float64.
@@ -87,8 +112,7 @@ class Grid:
             >>> grid.voxel_to_world(torch.ones(3)).tolist()
             [2.0, 2.0, 3.0]
         """
-        affine = self.affine.to(points_voxels.device)
-        return points_voxels.double() @ affine[:3, :3].T + affine[:3, 3]
+        return apply_affine(self.affine, points_voxels)
 
     def world_to_voxel(self, points_mm: torch.Tensor) -> torch.Tensor:
         """Points (..., 3) from RAS millimeters to voxels of this grid, float64.
@@ -98,52 +122,44 @@ class Grid:
             >>> grid.world_to_voxel(torch.full((3,), 6.0)).tolist()
             [3.0, 3.0, 2.0]
         """
-        inverse = torch.linalg.inv(self.affine).to(points_mm.device)
-        return points_mm.double() @ inverse[:3, :3].T + inverse[:3, 3]
+        return apply_affine(torch.linalg.inv(self.affine), points_mm)
+
+    def with_shape(self, spatial_shape: Sequence[int]) -> "Grid":
+        """Grid of another shape with the same outermost voxel centers, as :func:`~common.fields.ddf.resize` has it.
+
+        Example:
+            >>> Grid((9, 5, 1), torch.eye(4)).with_shape((3, 5, 1)).spacing
+            (4.0, 1.0, 1.0)
+        """
+        factors = [
+            (old - 1) / (new - 1) if old > 1 and new > 1 else 1.0
+            for old, new in zip(self.spatial_shape, spatial_shape, strict=True)
+        ]
+        scale = torch.diag(torch.tensor([*factors, 1.0], dtype=torch.float64))
+        return Grid(tuple(spatial_shape), self.affine @ scale)
 
 
-def network_grid(
-    fixed: Grid,
-    spacing: float | Sequence[float] | None = None,
-    spatial_shape: int | Sequence[int] | None = None,
-    divisible_by: int | Sequence[int] = 1,
-) -> Grid:
-    """Grid on which a network sees a pair: the fixed image's, in the order closest to RAS, resampled, padded.
-
-    Axes are permuted and flipped, never rotated: an oblique image stays oblique. In this order, a new spacing
-    keeps the center of the image and covers all of it; then every axis is cropped or padded about the center,
-    by whole voxels.
-
-    Args:
-        fixed: grid of the fixed image.
-        spacing: mm, one number or one per axis; None keeps the image's.
-        spatial_shape: voxels, one number or one per axis, −1 keeps an axis; None keeps all.
-        divisible_by: every axis is padded to a multiple of this number, or of its own entry.
-
-    Returns:
-        The grid of the network.
-
-    Raises:
-        ValueError: where an option has neither one nor three entries, or entries out of range.
+def slabs(spatial_shape: Sequence[int], voxels: int = 0) -> list[slice]:
+    """Slices of the first axis that hold about a number of voxels each; 0 takes ``SLAB_VOXELS``.
 
     Example:
-        >>> las = Grid((10, 20, 30), torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0])))
-        >>> grid = network_grid(las, spacing=2.0, divisible_by=8)
-        >>> grid.spatial_shape, grid.spacing
-        ((8, 16, 16), (2.0, 2.0, 2.0))
+        >>> slabs((5, 10, 10), voxels=200)
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
-    grid = _closest_to_ras(fixed)
-    if spacing is not None:
-        grid = _respaced(grid, _per_axis("spacing", spacing, minimum=1e-6))
-    shape = grid.spatial_shape
-    if spatial_shape is not None:
-        requested = _per_axis("spatial_shape", spatial_shape, minimum=-1)
-        if 0 in requested:
-            raise ValueError(f"expected spatial_shape entries >= 1, or -1, got {spatial_shape}")
-        shape = [old if new == -1 else int(new) for old, new in zip(shape, requested, strict=True)]
-    multiples = _per_axis("divisible_by", divisible_by, minimum=1)
-    shape = [-(-size // int(k)) * int(k) for size, k in zip(shape, multiples, strict=True)]
-    return _cropped_or_padded(grid, shape)
+    size = max(1, (voxels or SLAB_VOXELS) // (spatial_shape[1] * spatial_shape[2]))
+    return [slice(start, min(start + size, spatial_shape[0])) for start in range(0, spatial_shape[0], size)]
+
+
+def grid_points(grid: Grid, rows: slice, device: torch.device | str = "cpu") -> torch.Tensor:
+    """World points of the voxels in a slab along the first axis, (rows, Y, Z, 3), RAS mm, float64.
+
+    Example:
+        >>> grid_points(Grid((4, 1, 1), torch.eye(4)), slice(1, 3))[:, 0, 0, 0].tolist()
+        [1.0, 2.0]
+    """
+    axes = [torch.arange(size, device=device) for size in grid.spatial_shape]
+    axes[0] = axes[0][rows]
+    return grid.voxel_to_world(torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1))
 
 
 def _checked_affine(affine: torch.Tensor) -> torch.Tensor:
@@ -160,37 +176,14 @@ def _checked_affine(affine: torch.Tensor) -> torch.Tensor:
     return affine
 
 
-def _per_axis(name: str, value: float | Sequence[float], minimum: float) -> list[float]:
-    entries = [value] * 3 if np.isscalar(value) else list(value)
-    if len(entries) != 3 or any(not np.isfinite(entry) or entry < minimum for entry in entries):
-        raise ValueError(f"expected one or three numbers >= {minimum:g} for {name}, got {value}")
-    return entries
+def image_name(image: torch.Tensor, otherwise: str = "image") -> str:
+    """File name of an image, for messages; another word where it carries none.
 
-
-def _closest_to_ras(grid: Grid) -> Grid:
-    orientation = nib.io_orientation(grid.affine.numpy())
-    permuted = nib.orientations.inv_ornt_aff(orientation, grid.spatial_shape)
-    spatial_shape = np.empty(3, dtype=int)
-    spatial_shape[orientation[:, 0].astype(int)] = grid.spatial_shape
-    return Grid(tuple(spatial_shape), grid.affine @ torch.from_numpy(permuted))
-
-
-def _respaced(grid: Grid, spacing: Sequence[float]) -> Grid:
-    factors = torch.tensor(spacing, dtype=torch.float64) / torch.tensor(grid.spacing, dtype=torch.float64)
-    old = torch.tensor(grid.spatial_shape, dtype=torch.float64)
-    # The tolerance of a thousandth of a voxel keeps rounded spacings (0.9999 mm) from adding a voxel.
-    new = torch.ceil(old / factors - 1e-3).clamp(min=1)
-    affine = grid.affine.clone()
-    affine[:3, :3] *= factors
-    affine[:3, 3] += grid.affine[:3, :3] @ ((old - 1) / 2) - affine[:3, :3] @ ((new - 1) / 2)
-    return Grid(tuple(new.int().tolist()), affine)
-
-
-def _cropped_or_padded(grid: Grid, spatial_shape: Sequence[int]) -> Grid:
-    first = [(old - new) // 2 for old, new in zip(grid.spatial_shape, spatial_shape, strict=True)]
-    affine = grid.affine.clone()
-    affine[:3, 3] = grid.voxel_to_world(torch.tensor(first))
-    return Grid(tuple(spatial_shape), affine)
+    Example:
+        >>> image_name(torch.zeros(1, 2, 2, 2), "fixed")
+        'fixed'
+    """
+    return str(getattr(image, "meta", {}).get("filename_or_obj", otherwise))
 
 
 OLD_GRID_KEYS = ("affine", "original_affine", "spatial_shape")

@@ -1,47 +1,17 @@
-"""Maps of world points: a field with an affine map after it, and the inverse of such a map."""
+"""Maps of world points: a field, a field with an affine map after it, and the inverse of such a map."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
+from monai.data import MetaTensor
 
 from ..fields.sampling import at_least_float32, sample
-from .grid import Grid
-from .resample import SLAB_VOXELS
+from .grid import Grid, apply_affine, grid_points, on_grid, slabs
+from .resample import move_points, warp_moving
 
 NUM_INVERSION_STEPS = 50
 INVERSION_TOLERANCE_MM = 1e-3
-
-
-def apply_affine(matrix: torch.Tensor, points_mm: torch.Tensor) -> torch.Tensor:
-    """Points (..., 3) through a (4, 4) world matrix, float64.
-
-    Example:
-        >>> apply_affine(torch.diag(torch.tensor([2.0, 2.0, 2.0, 1.0])), torch.ones(3)).tolist()
-        [2.0, 2.0, 2.0]
-    """
-    matrix = matrix.to(points_mm.device, torch.float64)
-    return points_mm.double() @ matrix[:3, :3].T + matrix[:3, 3]
-
-
-def grid_points(grid: Grid, rows: slice, device: torch.device | str = "cpu") -> torch.Tensor:
-    """World points of the voxels in a slab along the first axis, (rows, Y, Z, 3), RAS mm, float64.
-
-    Example:
-        >>> grid_points(Grid((4, 1, 1), torch.eye(4)), slice(1, 3))[:, 0, 0, 0].tolist()
-        [1.0, 2.0]
-    """
-    axes = [torch.arange(size, device=device) for size in grid.spatial_shape]
-    axes[0] = axes[0][rows]
-    return grid.voxel_to_world(torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1))
-
-
-def slabs(spatial_shape: tuple[int, ...], voxels: int = SLAB_VOXELS) -> list[slice]:
-    """Slices of the first axis that hold about a number of voxels each.
-
-    Example:
-        >>> slabs((5, 10, 10), voxels=200)
-        [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
-    """
-    size = max(1, voxels // (spatial_shape[1] * spatial_shape[2]))
-    return [slice(start, min(start + size, spatial_shape[0])) for start in range(0, spatial_shape[0], size)]
 
 
 def affine_after_field(matrix: torch.Tensor, field_mm: torch.Tensor | None, grid: Grid) -> torch.Tensor:
@@ -131,3 +101,69 @@ def invert_field_mm(
         inverse = invert_points(points.view(-1, 3), field_mm, grid, matrix).view(points.shape)
         out[:, rows] = (inverse - points).movedim(-1, 0).float()
     return out
+
+
+@dataclass(eq=False)
+class WorldMap:
+    """A map of world points of the fixed image to world points of the moving image, φ(p) = p + u(p).
+
+    Args:
+        fixed: (1, X, Y, Z), MetaTensor.
+        moving: (1, X', Y', Z'), MetaTensor.
+        field: u, (3, X, Y, Z), RAS mm, on the fixed image's grid; initial alignment and affine included.
+        initial: (4, 4), RAS mm, the alignment before anything was optimized.
+        affine: (4, 4), RAS mm, initial alignment and affine together, φ without its dense part.
+
+    Example:
+        >>> image = MetaTensor(torch.rand(1, 4, 4, 4), affine=torch.eye(4))
+        >>> shift = WorldMap(image, image, MetaTensor(torch.ones(3, 4, 4, 4), affine=torch.eye(4)))
+        >>> shift.move_points(torch.zeros(1, 3)).tolist()
+        [[1.0, 1.0, 1.0]]
+        >>> shift.inverse.unique().round().tolist()
+        [-1.0]
+    """
+
+    fixed: MetaTensor
+    moving: MetaTensor
+    field: MetaTensor
+    initial: torch.Tensor = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))
+    affine: torch.Tensor = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the fixed image and of the field."""
+        return Grid.from_image(self.field)
+
+    def warp(self, image: MetaTensor, mode: str = "bilinear", background: float | None = 0.0) -> MetaTensor:
+        """Bring an image of the moving image's world onto the fixed image's grid, interpolated once.
+
+        Args:
+            image: (1, X', Y', Z'); the moving image, or another on any grid in the same world.
+            mode: "bilinear", or "nearest" for label maps.
+            background: value outside the image; None repeats its border voxels.
+
+        Returns:
+            (1, X, Y, Z).
+        """
+        warped = warp_moving(image, Grid.from_image(image), self.field.as_tensor(), self.grid, mode, background)
+        return on_grid(warped, self.grid, like=image)
+
+    @cached_property
+    def inverse(self) -> MetaTensor:
+        """Field of φ⁻¹ on the moving image's grid, (3, X', Y', Z'), RAS mm: it warps the fixed image."""
+        target = Grid.from_image(self.moving)
+        inverse = invert_field_mm(self.field.as_tensor(), self.grid, target, self.affine)
+        return on_grid(inverse, target, like=self.moving)
+
+    def move_points(self, points_mm: torch.Tensor) -> torch.Tensor:
+        """Points of the fixed image to the moving image, p ↦ φ(p): (N, 3) → (N, 3), RAS mm."""
+        return move_points(points_mm, self.field.as_tensor(), self.grid)
+
+    def move_points_back(self, points_mm: torch.Tensor) -> torch.Tensor:
+        """Points of the moving image to the fixed image, q ↦ φ⁻¹(q): (N, 3) → (N, 3), RAS mm."""
+        return invert_points(points_mm, self.field.as_tensor(), self.grid, self.affine)
+
+    def before(self) -> "WorldMap":
+        """The map of the initial alignment alone."""
+        field_mm = affine_after_field(self.initial, None, self.grid)
+        return WorldMap(self.fixed, self.moving, on_grid(field_mm, self.grid, like=self.fixed), self.initial)

@@ -3,16 +3,12 @@
 A field maps world point p of the fixed image to p + u(p) in the moving image, whatever grids the two have.
 """
 
-from collections.abc import Iterator
-
 import torch
 import torch.nn.functional as F
 from monai.data import MetaTensor
 
 from ..fields.sampling import at_least_float32, sample
-from .grid import Grid
-
-SLAB_VOXELS = 2**21  # voxels worked on at once: 50 MB for one float64 coordinate triple per voxel
+from .grid import Grid, slabs
 
 
 def ddf_to_field_mm(ddf: torch.Tensor, network: Grid, fixed: Grid) -> torch.Tensor:
@@ -42,7 +38,7 @@ def ddf_to_field_mm(ddf: torch.Tensor, network: Grid, fixed: Grid) -> torch.Tens
     linear = network.affine[:3, :3].to(ddf)
     fixed_to_network = torch.linalg.inv(network.affine) @ fixed.affine
     field_mm = ddf.new_empty((3, *fixed.spatial_shape))
-    for rows in _slabs(fixed):
+    for rows in slabs(fixed.spatial_shape):
         coordinates = _affine_coordinates(fixed_to_network, fixed, rows, like=ddf)
         field_mm[:, rows] = _apply_linear(linear, sample(ddf[None], coordinates[None])[0])
     return field_mm
@@ -181,7 +177,7 @@ def _interpolate(
     shifted = image - background if background else image
     linear, target_to_source = world_to_source[:3, :3].to(image), world_to_source @ target.affine
     out = image.new_empty((image.shape[0], *target.spatial_shape))
-    for rows in _slabs(target):
+    for rows in slabs(target.spatial_shape):
         coordinates = _affine_coordinates(target_to_source, target, rows, like=image)
         if field_mm is not None:
             coordinates += _apply_linear(linear, field_mm[:, rows].to(image))
@@ -196,11 +192,6 @@ def _on_grid(name: str, volume: torch.Tensor, grid: Grid, channels: int | None =
     if received[1:] != expected[1:] or channels not in (None, received[0]):
         raise ValueError(f"expected {name} of shape {expected}, as its grid has it, got {received}")
     return at_least_float32(volume.as_tensor() if isinstance(volume, MetaTensor) else volume)
-
-
-def _slabs(grid: Grid) -> Iterator[slice]:
-    size = max(1, SLAB_VOXELS // (grid.spatial_shape[1] * grid.spatial_shape[2]))
-    return (slice(start, start + size) for start in range(0, grid.spatial_shape[0], size))
 
 
 def _affine_coordinates(affine: torch.Tensor, grid: Grid, rows: slice, like: torch.Tensor) -> torch.Tensor:

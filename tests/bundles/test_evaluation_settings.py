@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from monai.bundle import ConfigParser
 
+from common.weights import settings_of
+
 BUNDLES = Path(__file__).parents[2] / "bundles"
 DECISIVE = {
     "mcd_pemd": {"margin_voxels", "affine_sd", "source_normalization", "target_normalization", "val_fraction"},
@@ -15,7 +17,7 @@ DECISIVE = {
         "fixed_border",
         "strides",
         "adam_coarse_integration",
-        "num_search_steps",
+        "num_refinement_steps",
         "couplings",
         "sharpness",
         "background",
@@ -35,8 +37,8 @@ def handlers(bundle, *overlays):
 
 def settings(bundle, *overlays):
     parser, names = handlers(bundle, *overlays)
-    found = parser[f"validate#handlers#{names.index('MetricsJson')}#settings"]
-    return parser.get(found[1:].replace("#", "::")) if isinstance(found, str) else found
+    parts = parser[f"validate#handlers#{names.index('MetricsJson')}#settings"]
+    return {name: value for part in parts for name, value in parser[part[1:]].items()}
 
 
 @pytest.mark.parametrize("bundle", DECISIVE)
@@ -65,20 +67,28 @@ def test_scores_of_every_pair_are_written_before_the_metrics_that_hold_their_sec
 def test_a_training_with_another_alignment_is_not_resumed():
     parser, _ = handlers("wasserstein_voxelmorph")
     (checkpoint,) = [x for x in parser["train#handlers"] if x["_target_"].endswith("TrainingCheckpoint")]
-    assert checkpoint["settings"]["alignment"] == "@alignment"
+    shared = {name: value for part in checkpoint["settings"] for name, value in parser[part[1:]].items()}
+    assert shared["alignment"] == "@alignment"
+
+
+def test_shipped_weights_carry_the_settings_of_their_training():
+    folder = BUNDLES / "cyclical_self_training"
+    files = [str(folder / "configs" / name) for name in ("hippocampus.json", "fine.json")]
+    trained = ConfigParser.load_config_files(files)
+    carried = settings_of(folder / "models" / "model.pt")
+    compared = trained.keys() & carried.keys()
+    assert {name: carried[name] for name in compared} == {name: trained[name] for name in compared}
+    assert {"strides", "adam_rate", "projection_channels", "feature_scale", "box_mm", "input_kind"} <= compared
 
 
 @pytest.mark.parametrize("name", ["inference.json", "evaluate.json"])
-def test_shipped_weights_meet_the_settings_of_their_training(name):
-    folder = BUNDLES / "cyclical_self_training" / "configs"
-    trained = ConfigParser.load_config_files([str(folder / file) for file in ("hippocampus.json", "fine.json")])
-    shipped = ConfigParser.load_config_file(folder / name)
-    compared = set()
-    for key, value in trained.items():
-        bare = key.removeprefix("paper_")
-        for own in (key, f"{bare}_kind", bare):
-            if own in shipped:
-                assert shipped[own] == value, own
-                compared.add(bare)
-                break
-    assert {"strides", "adam_rate", "projection_channels", "feature_scale", "box_mm", "preprocessing"} <= compared
+@pytest.mark.parametrize("bundle", sorted(path.name for path in BUNDLES.iterdir()))
+def test_what_the_weights_carry_is_taken_from_them(bundle, name):
+    configs = BUNDLES / bundle / "configs"
+    content = ConfigParser.load_config_file(configs / name)
+    asked = {value[11:-2] for value in content.values() if isinstance(value, str) and value.startswith("$@trained['")}
+    carried = ConfigParser.load_config_file(configs / "train.json")["carried"].keys()
+    assert asked
+    assert asked <= carried
+    assert name == "inference.json" or asked == carried
+    assert carried == settings_of(BUNDLES / bundle / "models" / "model.pt").keys()

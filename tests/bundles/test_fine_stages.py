@@ -4,26 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "cyclical_self_training"
 FINAL = {"student_similarity": "mind", "student_similarity_weight": 100, "regularization_weight": 0.02}
-SHORT = {"epochs_per_stage": 1, "label_adam_iterations": 1, "label_search_steps": 1, "num_tune_pairs": 1}
+SHORT = {"epochs_per_stage": 1, "label_adam_iterations": 1, "label_refinement_steps": 1, "num_tune_pairs": 1}
 
 
-def train(folder, names, **overrides):
-    files = [str(BUNDLE / "configs" / name) for name in names]
-    places = {"bundle_root": str(BUNDLE), "output_dir": str(folder)}
-    training = ConfigWorkflow(files, workflow_type="train", logging_file=False, **places, **SHORT, **overrides)
-    training.initialize()
-    training.run()
-    return training
-
-
-def test_a_student_of_labels_and_images_is_trained(tmp_path):
-    small = {"sample_spatial_shape": [16, 24, 16], "sample_crop": 1, "sample_num_pairs": 2, "sample_num_iterations": 2}
-    options = {"sample_num_stages": 2, "sample_strides": [1, 1, 2, 1, 1], "fresh_students": True, **FINAL}
-    training = train(tmp_path, ["train.json"], **small, **options)
+def test_a_student_of_labels_and_images_is_trained(run_bundle, tmp_path):
+    small = {"spatial_shape": [16, 24, 16], "crop": 1, "num_pairs": 2, "num_iterations": 2}
+    options = {"num_stages": 2, "strides": [1, 1, 2, 1, 1], "fresh_students": True, **FINAL}
+    training = run_bundle(BUNDLE.name, ["train.json"], tmp_path, **SHORT, **small, **options)
     loss = training.parser.get_parsed_content("loss")
     assert (loss.similarity, loss.similarity_weight, loss.regularization_weight) == ("mind", 100, 0.02)
     stages = [torch.load(tmp_path / f"model_epoch={epoch}.pt", weights_only=True) for epoch in (1, 2)]
@@ -32,11 +22,11 @@ def test_a_student_of_labels_and_images_is_trained(tmp_path):
 
 
 @pytest.mark.data
-def test_the_overlays_make_the_network_that_ships(tmp_path, registration_data):
+def test_the_overlays_make_the_network_that_ships(run_bundle, tmp_path, registration_data):
     names = ["train.json", "hippocampus.json", "fine.json"]
-    short = {"paper_num_pairs": 2, "paper_num_iterations": 2}
+    short = {"num_pairs": 2, "num_iterations": 2, "dataset_dir": str(registration_data / "Task04_Hippocampus")}
     given = {"init_path": str(BUNDLE / "models" / "model.pt")}
-    train(tmp_path, names, dataset_dir=str(registration_data / "Task04_Hippocampus"), **short, **given, **FINAL)
+    run_bundle(BUNDLE.name, names, tmp_path, **SHORT, **short, **given, **FINAL)
     shipped = torch.load(BUNDLE / "models" / "model.pt", weights_only=True)
     found = torch.load(tmp_path / "model.pt", weights_only=True)
     assert {key: value.shape for key, value in found.items()} == {key: value.shape for key, value in shipped.items()}

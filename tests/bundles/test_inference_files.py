@@ -167,14 +167,14 @@ def test_a_ct_leaves_the_network_in_hounsfield_units(tmp_path):
         write_blobs(tmp_path / f"{name}.nii.gz", (20, 20, 16), np.eye(4), seed)
         image = nib.load(tmp_path / f"{name}.nii.gz")
         nib.save(nib.Nifti1Image(20 * image.get_fdata(dtype=np.float32), np.eye(4)), tmp_path / f"{name}.nii.gz")
-    small = {"preprocessing_kind": "ct", "spatial_shape": [20, 20, 16], "spacing_mm": 1.0, "num_adam_iterations": 2}
+    small = {"input_kind": "ct", "spatial_shape": [20, 20, 16], "spacing_mm": 1.0, "num_adam_iterations": 2}
     files = {name: str(tmp_path / f"{name}.nii.gz") for name in ("fixed", "moving")}
     run(ROOT / "bundles" / "cyclical_self_training", tmp_path, **files, **small)
     assert_simpleitk_gets_the_warped_image(tmp_path, tmp_path)
 
 
 WORLD = {
-    "cyclical_self_training": {"preprocessing_kind": "ct"},
+    "cyclical_self_training": {"input_kind": "ct"},
     "cyclical_self_training_points": {},
     "mcd_pemd": {},
     "mine_voxelmorph": {},

@@ -11,18 +11,18 @@ STILL = 1e-12  # a learning rate that moves nothing
 SHORT = {
     "wasserstein_voxelmorph": {
         "learning_rate": STILL,
-        "sample_num_pairs": 4,
-        "sample_max_epochs": 1,
+        "num_pairs": 4,
+        "max_epochs": 1,
         "num_tune_pairs": 1,
         "num_projections": 4,
     },
     "cyclical_self_training": {
         "start_rate": STILL,
         "end_rate": STILL,
-        "sample_num_stages": 1,
+        "num_stages": 1,
         "epochs_per_stage": 1,
-        "sample_num_iterations": 1,
-        "sample_num_pairs": 2,
+        "num_iterations": 1,
+        "num_pairs": 2,
         "label_adam_iterations": 1,
         "num_tune_pairs": 1,
     },

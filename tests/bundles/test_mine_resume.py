@@ -9,11 +9,11 @@ from monai.bundle import ConfigWorkflow
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "mine_voxelmorph"
 SMALL = {
-    "sample_num_pairs": 2,
+    "num_pairs": 2,
     "num_val_pairs": 1,
     "val_interval": 1,
-    "sample_spacing_mm": 8.0,
-    "sample_spatial_shape": [32, 32, 32],
+    "spacing_mm": 8.0,
+    "spatial_shape": [32, 32, 32],
 }
 
 
@@ -37,9 +37,9 @@ def tensors(state):
 def test_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     folder = shutil.copytree(BUNDLE, tmp_path / "bundle", ignore=shutil.ignore_patterns("runs"))
     monkeypatch.chdir(folder)
-    train(folder, sample_max_epochs=2, run_name="whole")
-    train(folder, sample_max_epochs=1, run_name="parts")
-    train(folder, sample_max_epochs=2, run_name="parts", resume=True)
+    train(folder, max_epochs=2, run_name="whole")
+    train(folder, max_epochs=1, run_name="parts")
+    train(folder, max_epochs=2, run_name="parts", resume=True)
     whole, parts = (
         torch.load(folder / "runs" / name / "training.pt", weights_only=True)["objects"] for name in ("whole", "parts")
     )
@@ -54,7 +54,7 @@ def test_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
 def test_a_falling_rate_is_not_stretched_on_resume(tmp_path, monkeypatch):
     folder = shutil.copytree(BUNDLE, tmp_path / "bundle", ignore=shutil.ignore_patterns("runs"))
     monkeypatch.chdir(folder)
-    train(folder, sample_max_epochs=1, run_name="parts", final_rate=0.02)
+    train(folder, max_epochs=1, run_name="parts", final_rate=0.02)
     with pytest.raises(RuntimeError) as caught:
-        train(folder, sample_max_epochs=2, run_name="parts", final_rate=0.02, resume=True)
+        train(folder, max_epochs=2, run_name="parts", final_rate=0.02, resume=True)
     assert "epochs_of_the_falling_rate: expected 1, got 2" in str(caught.value.__cause__)

@@ -12,7 +12,7 @@ CONFIG = Path(__file__).parents[2] / "bundles" / "cyclical_self_training" / "con
 def sample_of(supervision, folder):
     """Parser of a training and its first sample, with an empty pseudo label."""
     parser = ConfigParser(ConfigParser.load_config_file(CONFIG))
-    parser.update({"supervision": supervision, "output_dir": str(folder), "sample_num_pairs": 2, "augment": False})
+    parser.update({"supervision": supervision, "output_dir": str(folder), "num_pairs": 2, "augment": False})
     torch.manual_seed(0)
     draws = parser.get_parsed_content("train#dataset")
     draws.set_stage(lambda pair: torch.zeros(3, 20, 28, 20), torch.ones(2))

@@ -23,13 +23,13 @@ SMALL = {
     "spatial_shape": [16, 16, 16],
     "pad_mm": 32,
     "box_mm": [20, 24, 22],
-    "paper_num_pairs": 4,
+    "num_pairs": 4,
     "batch_size": 2,
     "num_tune_pairs": 2,
     "num_projections": 8,
     "amp": False,
 }
-TWO_EPOCHS = {"paper_max_epochs": 2}
+TWO_EPOCHS = {"max_epochs": 2}
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +65,12 @@ def results(folder):
 
 @pytest.fixture(scope="module")
 def whole(dataset_dir, tmp_path_factory):
-    return train(dataset_dir, tmp_path_factory.mktemp("whole"), paper_max_epochs=3)
+    return train(dataset_dir, tmp_path_factory.mktemp("whole"), max_epochs=3)
 
 
 def test_stopped_and_resumed_training_equals_uninterrupted_training(dataset_dir, whole, tmp_path):
-    train(dataset_dir, tmp_path, paper_max_epochs=1)
-    weights, rows = train(dataset_dir, tmp_path, paper_max_epochs=3, resume=True)
+    train(dataset_dir, tmp_path, max_epochs=1)
+    weights, rows = train(dataset_dir, tmp_path, max_epochs=3, resume=True)
     assert rows == whole[1]
     assert torch.equal(weights, whole[0])
 

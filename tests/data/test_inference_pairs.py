@@ -1,11 +1,14 @@
 """What an inference registers."""
 
 import json
+from functools import partial
 
 import pytest
 
-from common.data.inference_pairs import inference_pairs, lung_ct_pairs
+from common.data.inference_pairs import inference_pairs
 from common.data.sample.chest import write_sample_chest
+
+lung_ct_pairs = partial(inference_pairs, sample="chest")
 
 
 @pytest.fixture
@@ -38,6 +41,12 @@ def test_a_list_beside_a_pair_and_half_a_pair_are_refused(tmp_path):
         inference_pairs(fixed="a.nii.gz", dataset_dir="pairs.json")
     with pytest.raises(ValueError, match="moving: expected a NIfTI file beside fixed, got none"):
         inference_pairs(fixed="a.nii.gz")
+
+
+def test_sample_pair_of_an_inference_is_of_regions(tmp_path):
+    (pair,) = inference_pairs(output_dir=str(tmp_path), sample="hippocampus")
+    assert pair["fixed"].endswith("sample00/T1.nii.gz")
+    assert pair["moving"].endswith("sample01/T1.nii.gz")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.data.pairs import contrast_pairs, pair_subjects, random_pairs
+from common.data.pairs import pair_subjects, random_pairs
 
 SUBJECTS = [{"subject": name, "image": f"{name}.nii", "label": f"{name}_seg.nii"} for name in "abcdef"]
 
@@ -20,11 +20,6 @@ def test_a_pair_holds_images_labels_and_names():
         "moving_subject": "b",
         "moving_label": "b_seg.nii",
     }
-
-
-def test_contrast_pairs_join_two_contrasts_of_one_subject():
-    pairs = contrast_pairs([{"subject": "a", "T1": "1.nii", "FLAIR": "3.nii"}], "T1", "FLAIR")
-    assert pairs == [{"fixed": "1.nii", "fixed_subject": "a", "moving": "3.nii", "moving_subject": "a"}]
 
 
 def test_all_ordered_pairs_are_drawn_once():

@@ -7,7 +7,6 @@ from common.data.subjects import (
     RandomPairs,
     hippocampus_pairs,
     hippocampus_subjects,
-    region_inference_pairs,
 )
 
 
@@ -51,12 +50,6 @@ def test_fixed_pairs_are_the_same_each_time_and_as_many_as_there_are():
     names = [[(pair["fixed_subject"], pair["moving_subject"]) for pair in pairs] for pairs in (first, second)]
     assert names[0] == names[1]
     assert len(names[0]) == 6
-
-
-def test_sample_pair_of_an_inference_is_of_regions(tmp_path):
-    (pair,) = region_inference_pairs(output_dir=str(tmp_path))
-    assert pair["fixed"].endswith("sample00/T1.nii.gz")
-    assert pair["moving"].endswith("sample01/T1.nii.gz")
 
 
 @pytest.mark.data

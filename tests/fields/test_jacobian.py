@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import correlate1d
 from torch.testing import assert_close
 
-from common.fields.jacobian import folding_fraction, jacobian_determinant, sdlogj
+from common.fields.jacobian import inner_folding_fraction, jacobian_determinant, sdlogj
 
 MATRICES = [
     torch.tensor([[1.2, 0.3], [-0.4, 0.9]], dtype=torch.float64),
@@ -45,8 +45,8 @@ def test_jacobian_determinant_of_a_reflection_is_minus_one(linear_ddf):
 def test_folding_fraction_is_the_share_of_folded_voxels():
     ddf = torch.zeros(1, 2, 10, 10)
     ddf[0, 0, 5:] = -3.0  # central differences −1.5 in rows 4 and 5
-    assert folding_fraction(ddf, margin=0).item() == pytest.approx(2 / 10)
-    assert folding_fraction(ddf).item() == pytest.approx(2 / 6)
+    assert inner_folding_fraction(ddf, margin=0).item() == pytest.approx(2 / 10)
+    assert inner_folding_fraction(ddf).item() == pytest.approx(2 / 6)
 
 
 def test_sdlogj_of_two_halves_is_half_the_difference_of_their_logarithms():
@@ -62,7 +62,7 @@ def test_sdlogj_with_offset_three_is_the_figure_of_learn2reg(smooth_ddf, generat
     determinant = learn2reg_determinant(ddf)
     expected = np.log((determinant + 3).clip(1e-9, 1e9)).std()
     assert sdlogj(ddf, offset=3.0).item() == pytest.approx(expected, rel=1e-9)
-    assert folding_fraction(ddf).item() == pytest.approx((determinant <= 0).mean())
+    assert inner_folding_fraction(ddf).item() == pytest.approx((determinant <= 0).mean())
 
 
 def test_sdlogj_clamps_folds_before_the_logarithm(linear_ddf):
@@ -73,7 +73,7 @@ def test_sdlogj_clamps_folds_before_the_logarithm(linear_ddf):
 
 
 def test_regularity_is_reported_per_field_of_a_batch():
-    assert folding_fraction(torch.zeros(4, 3, 6, 6, 6)).shape == sdlogj(torch.zeros(4, 3, 6, 6, 6)).shape == (4,)
+    assert inner_folding_fraction(torch.zeros(4, 3, 6, 6, 6)).shape == sdlogj(torch.zeros(4, 3, 6, 6, 6)).shape == (4,)
 
 
 def test_jacobian_determinant_gradient_in_the_field(smooth_ddf, generator):

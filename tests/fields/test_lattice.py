@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from common.fields.lattice import interpolation_matrix, lattice_positions, lattice_shape, refine_lattice, sample_lattice
+from common.fields.lattice import interpolation_matrix, lattice_positions, refine_lattice, sample_lattice
 
 
 def linear(positions):
@@ -31,12 +31,6 @@ def test_weights_of_every_position_sum_to_one():
 def test_refining_to_the_same_lattice_changes_nothing():
     values = torch.randn(1, 1, 3, 4, 5)
     assert torch.allclose(refine_lattice(values, 4.0, 1.5, [3, 4, 5], 4.0, 1.5), values, atol=1e-6)
-
-
-def test_lattice_has_the_nodes_of_a_strided_convolution():
-    volume = torch.zeros(1, 1, 24, 16, 8)
-    convolved = torch.nn.Conv3d(1, 1, 3, 2, 1)(torch.nn.Conv3d(1, 1, 3, 2, 1)(volume))
-    assert lattice_shape([24, 16, 8], 4) == list(convolved.shape[2:])
 
 
 def test_a_strided_convolution_is_centered_on_the_nodes():

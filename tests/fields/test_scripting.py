@@ -5,10 +5,10 @@ import torch
 from torch.testing import assert_close
 
 from common.fields.ddf import compose, integrate, invert, resize, warp
-from common.fields.jacobian import folding_fraction, jacobian_determinant, sdlogj
+from common.fields.jacobian import inner_folding_fraction, jacobian_determinant, sdlogj
 from common.fields.sampling import identity_grid, sample
 
-UNARY = [integrate, invert, jacobian_determinant, folding_fraction, sdlogj]
+UNARY = [integrate, invert, jacobian_determinant, inner_folding_fraction, sdlogj]
 BINARY = [warp, compose]
 SHAPES = [(8, 9), (6, 7, 8)]
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.data.layouts.resect import read_landmark_table
 from common.metrics.landmarks import ScoreLandmarksd
 
 SPACING = 2.0
@@ -58,10 +57,9 @@ def test_points_that_do_not_correspond_are_refused():
 
 
 @pytest.mark.data
-def test_mtre_on_the_landmarks_of_resect(registration_data):
-    cases = read_landmark_table(registration_data / "RESECT" / "landmarks_mm.csv")
+def test_mtre_on_the_landmarks_of_resect(resect_landmarks):
     before, still, moved, expected = [], [], [], []
-    for mri, ultrasound in cases.values():
+    for mri, ultrasound in resect_landmarks.values():
         origin = ultrasound.mean(0)
         scores = ScoreLandmarksd()(item(ultrasound, mri, origin=origin))["scores"]
         before.append(scores["initial_tre_mm"])

@@ -38,16 +38,16 @@ def compare(load_script):
     return load_script("compare")
 
 
-def result(folder, name):
-    return json.loads((folder / f"{name}.json").read_text())
+def result(folder, tool, part="val"):
+    return json.loads((folder / f"Task99_Blob-{part}.json").read_text())["rows"][tool]
 
 
 def test_initial_scores_the_listed_pairs(compare, decathlon, tmp_path):
     compare.compare(str(decathlon), results_dir=str(tmp_path))
-    found = result(tmp_path, "Task99_Blob-val-initial")
-    assert [(row["fixed"], row["moving"]) for row in found["pairs"]] == [("a", "b"), ("c", "d"), ("b", "c")]
-    assert 0.3 < found["mean"]["dice"]["mean"] < 0.9
-    assert found["mean"]["folding_fraction"]["mean"] == 0
+    found = result(tmp_path, "initial")
+    assert found["scores"]["item"] == ["a b", "c d", "b c"]
+    assert 0.3 < sum(found["scores"]["dice"]) / 3 < 0.9
+    assert found["scores"]["folding_fraction"] == [0, 0, 0]
     assert found["settings"]["num_threads"] == 1
 
 
@@ -58,17 +58,17 @@ def test_stopped_run_scores_only_what_is_missing(compare, decathlon, tmp_path, m
     monkeypatch.setattr(compare.RegionPair, "read", lambda files: read.append(files["fixed_subject"]) or whole(files))
     compare.compare(str(decathlon), results_dir=str(tmp_path))
     assert read == ["c", "b"]
-    assert len(result(tmp_path, "Task99_Blob-val-initial")["pairs"]) == 3
+    assert len(result(tmp_path, "initial")["scores"]["dice"]) == 3
 
 
 def test_bundle_takes_overrides_and_keeps_them(compare, decathlon, tmp_path):
     small = {"spatial_shape": [16, 16, 16], "num_pairs": 1, "results_dir": str(tmp_path)}
     compare.compare(str(decathlon), "ours", BUNDLE, title="Ours", num_passes=2, **small)
-    found = result(tmp_path, "Task99_Blob-val-ours")
+    found = result(tmp_path, "ours")
     assert found["title"] == "Ours"
     assert found["settings"]["overrides"] == {"num_passes": 2, "spatial_shape": [16, 16, 16]}
-    assert found["pairs"][0]["processor_seconds"] > 0
-    assert 0 < found["pairs"][0]["inferer_seconds"] <= found["pairs"][0]["seconds"]
+    assert found["scores"]["processor_seconds"][0] > 0
+    assert 0 < found["scores"]["inferer_seconds"][0] <= found["scores"]["seconds"][0]
     with pytest.raises(ValueError, match="expected a result of the same settings, got overrides"):
         compare.compare(str(decathlon), "ours", BUNDLE, title="Ours", num_passes=1, **small)
 
@@ -76,20 +76,34 @@ def test_bundle_takes_overrides_and_keeps_them(compare, decathlon, tmp_path):
 def test_tune_pairs_are_drawn_once_and_for_all_from_that_part(compare, decathlon, tmp_path):
     for folder, count in ((tmp_path / "few", 2), (tmp_path / "more", 4)):
         compare.compare(str(decathlon), part="tune", num_pairs=count, results_dir=str(folder))
-    few, more = (result(tmp_path / name, "Task99_Blob-tune-initial")["pairs"] for name in ("few", "more"))
-    assert [row["dice"] for row in few] == [row["dice"] for row in more[:2]]
-    assert {row[side] for row in more for side in ("fixed", "moving")} <= {"a", "b", "c"}
+    few, more = (result(tmp_path / name, "initial", "tune")["scores"] for name in ("few", "more"))
+    assert few["dice"] == more["dice"][:2]
+    assert set(" ".join(more["item"]).split()) <= {"a", "b", "c"}
 
 
-def test_table_lands_in_the_marked_place(load_script, compare, decathlon, tmp_path):
+def test_table_lands_in_the_marked_place(compare, decathlon, tmp_path):
     compare.compare(str(decathlon), results_dir=str(tmp_path), num_pairs=1)
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- comparison:Task99_Blob-val -->\n<!-- /comparison -->\nend\n")
-    load_script("comparison_table").render(str(page), str(tmp_path))
+    compare.compare(table=str(page), results_dir=str(tmp_path))
     lines = page.read_text().splitlines()
     assert lines[2].startswith("| 1 pairs | Dice | Dice 1 | Dice 2 | HD95 (mm) |")
     assert lines[4].startswith("| before | 0.")
     assert lines[-1] == "end"
+
+
+def test_neither_data_nor_a_page_is_refused(compare):
+    with pytest.raises(ValueError, match="expected dataset_dir, or --table PAGE, got neither"):
+        compare.compare()
+
+
+def test_two_tools_share_the_file_of_their_list(compare, decathlon, tmp_path):
+    small = {"spatial_shape": [16, 16, 16], "num_pairs": 1, "results_dir": str(tmp_path)}
+    compare.compare(str(decathlon), results_dir=str(tmp_path))
+    compare.compare(str(decathlon), "ours", BUNDLE, **small)
+    content = json.loads((tmp_path / "Task99_Blob-val.json").read_text())
+    assert list(content["rows"]) == ["initial", "ours"]
+    assert list(content["environments"]) == ["1"]
 
 
 def test_unknown_tool_and_overrides_without_a_bundle_are_refused(compare, decathlon, tmp_path):

@@ -60,7 +60,7 @@ def bundle(tmp_path, monkeypatch):
     monkeypatch.setattr("common.tools.results.queue._POLL_SECONDS", 0.01)
     root = tmp_path / "bundle"
     (root / "docs").mkdir(parents=True)
-    (root / "docs" / "README.md").write_text(CARD)
+    (root / "docs" / "studies.md").write_text(CARD)
     (root / "configs").mkdir()
     for name in ("train.json", "evaluate.json"):
         configure(root, name)
@@ -77,7 +77,12 @@ def configure(root, name, **entries):
 
 
 def results(root):
-    return {path.stem: json.loads(path.read_text()) for path in (root / "docs" / "results").glob("*.json")}
+    found = {}
+    for path in (root / "docs" / "results").glob("*.json"):
+        content = json.loads(path.read_text())
+        for name, row in content["rows"].items():
+            found[f"{path.stem}-{name}"] = row | {"versions": content["environments"][row["environment"]]}
+    return found
 
 
 def in_background(script, *arguments, **options):
@@ -118,8 +123,8 @@ def test_a_row_without_training_ends_after_no_epoch(script, bundle):
 
 def test_result_tells_settings_versions_seconds_and_date(script, bundle):
     script.reproduce(str(bundle), rows="pemd", seeds=1)
-    (result,) = results(bundle).values()
-    assert result["cell"] == {"row": "pemd", "dataset": "sample", "seed": 1}
+    ((name, result),) = results(bundle).items()
+    assert name == "sample-pemd-seed1"
     assert result["settings"]["train"] == {"pause": 0.0, "base": 0.5, "seed": 1}
     assert {"python", "torch", "monai", "registration-bundles"} <= result["versions"].keys()
     assert result["seconds"]["train"] > 0
@@ -129,11 +134,10 @@ def test_result_tells_settings_versions_seconds_and_date(script, bundle):
 
 def test_finished_cells_are_skipped(script, bundle):
     script.reproduce(str(bundle), max_cells=1)
-    (first,) = (bundle / "docs" / "results").iterdir()
-    written = first.stat().st_mtime_ns
+    ((name, first),) = results(bundle).items()
     script.reproduce(str(bundle), max_cells=2)
     assert len(results(bundle)) == 3
-    assert first.stat().st_mtime_ns == written
+    assert results(bundle)[name] == first
 
 
 def test_changed_settings_make_a_result_outdated(script, bundle, capsys):
@@ -162,7 +166,7 @@ def test_outdated_results_are_not_in_the_tables(script, bundle):
     script.reproduce(str(bundle), seeds=0)
     configure(bundle, "train.json", rate=0.2)
     script.reproduce(str(bundle), tables=True)
-    assert (bundle / "docs" / "README.md").read_text().count("not run") == 4
+    assert (bundle / "docs" / "studies.md").read_text().count("not run") == 4
 
 
 def test_descriptions_and_folders_leave_a_result_as_it_is(script, bundle, capsys):
@@ -174,14 +178,57 @@ def test_descriptions_and_folders_leave_a_result_as_it_is(script, bundle, capsys
 
 def test_result_without_a_hash_is_outdated(script, bundle, capsys):
     script.reproduce(str(bundle), rows="none", seeds=0)
-    (path,) = (bundle / "docs" / "results").iterdir()
-    result = json.loads(path.read_text())
-    assert len(result.pop("config_hash")) == 8
-    path.write_text(json.dumps(result))
+    path = bundle / "docs" / "results" / "sample.json"
+    content = json.loads(path.read_text())
+    assert len(content["rows"]["none-seed0"].pop("config_hash")) == 8
+    path.write_text(json.dumps(content))
     for checkpoint in bundle.rglob("training.pt"):
         checkpoint.unlink()
     script.reproduce(str(bundle), rows="none", seeds=0, list=True)
     assert "outdated: made with other settings or configs" in capsys.readouterr().out
+
+
+def test_restamped_results_are_current_and_keep_the_former_hash(script, bundle, capsys):
+    script.reproduce(str(bundle), seeds=0)
+    before = results(bundle)
+    configure(bundle, "train.json", rate=0.2)
+    declare(bundle, TABLE | {"rows": TABLE["rows"] | {"none": {"overrides": {"base": 0.25, "new_name": 1}}}})
+    script.reproduce(str(bundle), restamp="sample-none-seed0")
+    script.reproduce(str(bundle), list=True, seeds=0)
+    lines = capsys.readouterr().out.splitlines()
+    assert "sample-none-seed0: restamped" in lines
+    assert [line.split(maxsplit=1)[1][:8] for line in lines[-2:]] == ["accuracy", "outdated"]
+    after = results(bundle)
+    assert after["sample-none-seed0"]["restamped"] == [before["sample-none-seed0"]["config_hash"]]
+    assert after["sample-none-seed0"]["settings"]["train"]["new_name"] == 1
+    for name in ("scores", "seconds", "date", "versions"):
+        assert after["sample-none-seed0"][name] == before["sample-none-seed0"][name]
+    assert after["sample-pemd-seed0"] == before["sample-pemd-seed0"]
+
+
+def test_a_current_result_is_not_restamped(script, bundle, capsys):
+    script.reproduce(str(bundle), rows="none", seeds=0)
+    before = results(bundle)
+    script.reproduce(str(bundle), restamp=("sample-none-seed0",))
+    assert "sample-none-seed0: left as it is, its result is current" in capsys.readouterr().out
+    assert results(bundle) == before
+
+
+def test_a_cell_without_a_result_is_not_restamped(script, bundle):
+    script.reproduce(str(bundle), rows="none", seeds=0)
+    configure(bundle, "train.json", rate=0.2)
+    before = results(bundle)
+    with pytest.raises(ValueError, match="expected cells that have a result, got sample-pemd-seed0"):
+        script.reproduce(str(bundle), restamp="sample-none-seed0,sample-pemd-seed0")
+    assert results(bundle) == before
+
+
+@pytest.mark.parametrize("names", [True, "all", "sample-none-seed7"])
+def test_only_cells_that_are_named_are_restamped(script, bundle, names):
+    script.reproduce(str(bundle), rows="none", seeds=0)
+    configure(bundle, "train.json", rate=0.2)
+    with pytest.raises(ValueError, match=r"expected names of cells, got .*; outdated are sample-none-seed0$"):
+        script.reproduce(str(bundle), restamp=names)
 
 
 def test_configs_edited_during_a_queue_end_it(script, bundle):
@@ -286,7 +333,7 @@ def test_tables_show_mean_deviation_and_what_is_missing(script, bundle):
     script.reproduce(str(bundle), rows="pemd", seeds=(0, 2))
     script.reproduce(str(bundle), tables=True)
     # accuracies 0.50 and 0.52: mean 51.0 %, sample standard deviation √2 %
-    assert (bundle / "docs" / "README.md").read_text().splitlines() == [
+    assert (bundle / "docs" / "studies.md").read_text().splitlines() == [
         "# Card",
         "<!-- a comment -->",
         "<!-- table:sample -->",
@@ -302,9 +349,9 @@ def test_tables_show_mean_deviation_and_what_is_missing(script, bundle):
 def test_tables_built_twice_are_the_same(script, bundle):
     script.reproduce(str(bundle), seeds=0)
     script.reproduce(str(bundle), tables=True)
-    once = (bundle / "docs" / "README.md").read_text()
+    once = (bundle / "docs" / "studies.md").read_text()
     script.reproduce(str(bundle), tables=True)
-    assert (bundle / "docs" / "README.md").read_text() == once
+    assert (bundle / "docs" / "studies.md").read_text() == once
 
 
 def test_list_runs_nothing(script, bundle, capsys):
@@ -321,7 +368,7 @@ def test_unknown_row_is_refused(script, bundle):
 
 
 def test_unknown_marker_is_refused(script, bundle):
-    (bundle / "docs" / "README.md").write_text("<!-- table:brain -->\n<!-- /table -->\n")
+    (bundle / "docs" / "studies.md").write_text("<!-- table:brain -->\n<!-- /table -->\n")
     with pytest.raises(ValueError, match=r"markers of \['sample'\] .* unknown \['brain'\]"):
         script.reproduce(str(bundle), tables=True)
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from common.solvers.affine import affine_by_mutual_information, transform
-from common.world.grid import Grid
-from common.world.maps import apply_affine, grid_points
+from common.world.grid import Grid, apply_affine, grid_points
 from common.world.resample import resample
 
 GRID = Grid((30, 27, 24), torch.diag(torch.tensor([3.0, 3.0, 3.3, 1.0])))

@@ -7,7 +7,7 @@ from torch.nn import functional
 from common.fields.ddf import warp
 from common.fields.jacobian import jacobian_determinant
 from common.losses.similarity import dissimilarity
-from common.solvers.image_refinement import InstanceSearch
+from common.solvers.image_refinement import ImageRefinement
 
 SHIFT = 2
 
@@ -24,7 +24,7 @@ def image(generator):
 def test_the_rest_of_a_shift_is_found(image, similarity, coarse):
     start = torch.zeros(1, 3, 32, 32, 32)
     start[:, 0] = SHIFT / 2
-    search = InstanceSearch(
+    search = ImageRefinement(
         25, similarity, weight=0.01, learning_rate=0.2, control_spacing=3, shrink=1, coarse_integration=coarse
     )
     ddf = search(start, image)
@@ -37,7 +37,7 @@ def test_similarity_falls_and_the_weight_holds_it_back(image):
     compare, start = dissimilarity("lncc"), torch.zeros(1, 3, 32, 32, 32)
     fixed, moving = image[:, :1], image[:, 1:]
     free, held = (
-        compare(warp(moving, InstanceSearch(10, "lncc", weight, 0.4, 3, 1)(start, image)), fixed).item()
+        compare(warp(moving, ImageRefinement(10, "lncc", weight, 0.4, 3, 1)(start, image)), fixed).item()
         for weight in (0.0, 100.0)
     )
     assert free < held < compare(moving, fixed).item() + 1e-6
@@ -47,7 +47,7 @@ def test_similarity_falls_and_the_weight_holds_it_back(image):
 def test_a_fixed_border_stays_where_it_was(image, coarse):
     start = torch.full((1, 3, 32, 32, 32), 0.5)
     free, still = (
-        InstanceSearch(10, "mse", 0.01, 0.2, 3, 1, coarse_integration=coarse, fixed_border=fixed)(start, image)
+        ImageRefinement(10, "mse", 0.01, 0.2, 3, 1, coarse_integration=coarse, fixed_border=fixed)(start, image)
         for fixed in (False, True)
     )
     for axis in range(2, 5):
@@ -58,5 +58,5 @@ def test_a_fixed_border_stays_where_it_was(image, coarse):
 
 
 def test_a_negative_weight_is_refused():
-    with pytest.raises(ValueError, match=r"search_weight ≥ 0 .* got 10, -1 and 2"):
-        InstanceSearch(weight=-1)
+    with pytest.raises(ValueError, match=r"refinement_weight ≥ 0 .* got 10, -1 and 2"):
+        ImageRefinement(weight=-1)

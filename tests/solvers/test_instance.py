@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from common.fields.ddf import warp
-from common.fields.jacobian import folding_fraction, jacobian_determinant
+from common.fields.jacobian import inner_folding_fraction, jacobian_determinant
 from common.losses.registration import diffusion
 from common.solvers.instance import control_shape, optimize_field, spline_upsample, zero_border_planes
 
@@ -67,7 +67,7 @@ def test_a_velocity_does_not_fold_where_a_displacement_does():
 
     options = {"num_iterations": 60, "learning_rate": 0.3, "control_spacing": 3}
     zero = torch.zeros(1, 3, 12, 12, 12)
-    folds = [folding_fraction(optimize_field(zero, loss, velocity=v, **options)).item() for v in (False, True)]
+    folds = [inner_folding_fraction(optimize_field(zero, loss, velocity=v, **options)).item() for v in (False, True)]
     assert folds[0] > 0
     assert folds[1] < folds[0] / 10
 

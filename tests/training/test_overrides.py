@@ -4,7 +4,7 @@ import logging
 import pytest
 from monai.bundle import ConfigWorkflow, run
 
-from common.training.overrides import check_overrides, paper_or_sample, unknown_entries, values_of_another_kind
+from common.training.overrides import Pick, check_overrides, unknown_entries, values_of_another_kind
 
 TRAIN = {
     "imports": ["$import os"],
@@ -122,18 +122,35 @@ def test_an_expression_or_reference_may_stand_for_a_number(configs):
     initialize(configs, max_epochs="$1 + 1")
 
 
+def test_a_text_in_place_of_a_number_of_two_values_is_refused():
+    messages = values_of_another_kind({"max_epochs": "many", "ckpt_path": "x"}, [{"max_epochs": "$@pick(100, 4)"}])
+    assert messages == ["max_epochs: expected a number, got 'many'"]
+
+
+def test_a_text_in_place_of_a_switch_of_an_overlay_is_refused():
+    declared = [{"validate#handlers": [], "load_weights": True}]
+    messages = values_of_another_kind({"validate": {"handlers": []}, "load_weights": "false"}, declared)
+    assert messages == ["load_weights: expected True or False, got 'false'"]
+
+
+def test_what_the_weights_tell_may_be_given_as_text():
+    assert values_of_another_kind({"input_kind": "ct"}, [{"input_kind": "$@trained['input_kind']"}]) == []
+
+
 def test_a_dataset_dir_selects_the_paper_and_its_absence_the_sample():
-    assert paper_or_sample("x", 1500, 2, dataset_dir="data") == 1500
-    assert paper_or_sample("x", 1500, 2, dataset_dir="") == 2
+    assert Pick("data")(1500, 2) == 1500
+    assert Pick("")(1500, 2) == 2
 
 
 def test_values_of_any_type_pass_unchanged():
     shape = [48, 48, 48]
-    assert paper_or_sample("spatial_shape", shape, [32, 32, 32], dataset_dir="data") is shape
+    assert Pick("data")(shape, [32, 32, 32]) is shape
 
 
-def test_the_choice_is_logged_once_per_name(caplog):
+def test_the_choice_is_logged_once(caplog):
     with caplog.at_level(logging.INFO, logger="common.training.overrides"):
+        pick = Pick("")
         for _ in range(3):
-            paper_or_sample("logged_once", 5, 2, dataset_dir="")
-    assert [record.getMessage() for record in caplog.records] == ["logged_once = 2 (sample population)"]
+            pick(5, 2)
+    expected = "settings of two values, where none is given: those for the sample population, as dataset_dir is empty"
+    assert [record.getMessage() for record in caplog.records] == [expected]

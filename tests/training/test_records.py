@@ -3,11 +3,10 @@
 import csv
 import json
 
-import torch
 from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 
-from common.training.records import Convergence, MetricsJson, ScoresCsv, peak_memory_gib
+from common.training.records import Convergence, MetricsJson, ScoresCsv
 
 
 def evaluated(folder, items):
@@ -30,12 +29,6 @@ def test_rows_have_names_scores_seconds_and_a_mean(tmp_path):
     assert [row["dice_7"] for row in rows] == ["", "0.2", "0.2"]
     assert 0 <= float(rows[0]["seconds"]) < 5
     assert engine.state.metrics["peak_memory_gib"] == float(rows[-2]["peak_memory_gib"])
-
-
-def test_memory_of_this_process_is_plausible():
-    if torch.cuda.is_available():  # where only memory of the GPU counts
-        torch.zeros(2**26, device="cuda")
-    assert 0.05 < peak_memory_gib() < 1000
 
 
 def validate(folder, epoch, **metrics):

@@ -8,7 +8,8 @@ from monai.transforms import SaveImage
 from torch.testing import assert_close
 
 from common.transforms.network_grid import ToNetworkGridd
-from common.world.grid import Grid, network_grid, on_grid
+from common.world.grid import Grid, on_grid
+from common.world.network_grid import network_grid
 
 LAS_2MM = torch.diag(torch.tensor([-2.0, 2.0, 2.0, 1.0], dtype=torch.float64))
 

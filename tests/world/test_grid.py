@@ -7,7 +7,8 @@ import torch
 from monai.data import MetaTensor
 from torch.testing import assert_close
 
-from common.world.grid import Grid, network_grid
+from common.world.grid import Grid
+from common.world.network_grid import network_grid
 
 ORIENTATIONS = [
     "".join(letters) for order in itertools.permutations(("RL", "AP", "SI")) for letters in itertools.product(*order)

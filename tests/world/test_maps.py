@@ -1,7 +1,7 @@
 import torch
 
-from common.world.grid import Grid
-from common.world.maps import affine_after_field, apply_affine, grid_points, invert_field_mm, invert_points
+from common.world.grid import Grid, apply_affine, grid_points
+from common.world.maps import affine_after_field, invert_field_mm, invert_points
 from common.world.resample import move_points
 
 GRID = Grid((12, 10, 8), torch.diag(torch.tensor([2.0, -2.0, 3.0, 1.0])))

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from common.world import resample as world_field
-from common.world.grid import Grid, network_grid
+from common.world import grid as world_grid
+from common.world.grid import Grid
+from common.world.network_grid import network_grid
 from common.world.resample import (
     ddf_to_field_mm,
     field_mm_to_ddf,
@@ -101,7 +102,7 @@ def test_slabs_do_not_change_the_result(world, monkeypatch):
         return warp_moving(coordinate_image(world, moving), moving, field_mm, fixed)
 
     whole = warped()
-    monkeypatch.setattr(world_field, "SLAB_VOXELS", 3 * fixed.spatial_shape[1] * fixed.spatial_shape[2])
+    monkeypatch.setattr(world_grid, "SLAB_VOXELS", 3 * fixed.spatial_shape[1] * fixed.spatial_shape[2])
     assert torch.equal(warped(), whole)
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from common.world.files import save_field, save_image
-from common.world.grid import Grid, network_grid
+from common.world.grid import Grid
+from common.world.network_grid import network_grid
 from common.world.resample import ddf_to_field_mm, warp_moving
 
 sitk = pytest.importorskip("SimpleITK")

@@ -7,7 +7,8 @@ and ``val_pairs.json`` {"pairs": [[fixed name, moving name], ...]}; a name is a 
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...files import did_you_mean, existing_file, read_dataset_json
+from ...files import existing_file, read_dataset_json
+from ...words import did_you_mean
 from ..pairs import pair_subjects
 from ..splits import select_subjects
 

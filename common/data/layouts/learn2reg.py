@@ -9,7 +9,8 @@ landmarksTr/X_0001_0000.csv.
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...files import did_you_mean, existing_file, read_dataset_json
+from ...files import existing_file, read_dataset_json
+from ...words import did_you_mean
 
 COMPANIONS = {
     "label": ("label", "labels", ""),

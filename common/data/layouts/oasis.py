@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from ...words import one_of
+
 IMAGE = "aligned_norm.nii.gz"
 LABELS = {35: "aligned_seg35.nii.gz", 4: "aligned_seg4.nii.gz"}
 
@@ -25,8 +27,7 @@ def oasis_subjects(dataset_dir: str | Path, num_structures: int = 35) -> list[di
         FileNotFoundError: for a folder without subjects, or a subject without its image; names what is missing.
         ValueError: for another number of structures.
     """
-    if num_structures not in LABELS:
-        raise ValueError(f"num_structures: expected one of {', '.join(map(str, LABELS))}, got {num_structures}")
+    one_of("num_structures", num_structures, LABELS)
     folder = Path(dataset_dir).expanduser()
     subjects = []
     for place in sorted(folder.glob("OASIS_OAS1_*_MR1")):

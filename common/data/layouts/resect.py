@@ -4,14 +4,14 @@ A folder holds one ``Case<n>`` per patient, at any depth, with files ``Case<n>-T
 ``Case<n>-US-before.nii.gz`` and ``Case<n>-MRI-beforeUS.tag`` in it or below it. All lie in one world frame.
 """
 
-import csv
 import re
 from pathlib import Path
 
 import torch
 
+from ...words import one_of
+
 CONTRASTS = ("T1", "FLAIR")
-LANDMARK_COLUMNS = ("mri_x", "mri_y", "mri_z", "us_x", "us_y", "us_z")
 
 
 def resect_pairs(dataset_dir: str | Path, contrast: str = "T1") -> list[dict[str, str]]:
@@ -23,14 +23,13 @@ def resect_pairs(dataset_dir: str | Path, contrast: str = "T1") -> list[dict[str
 
     Returns:
         ``subject``, ``fixed``, ``moving`` and, where there is one, ``landmarks`` (the .tag file); absolute paths, in
-        the order of the patients' numbers. :func:`~.splits.fold_subjects` makes folds of them.
+        the order of the patients' numbers. :func:`~common.data.splits.fold_subjects` makes folds of them.
 
     Raises:
         FileNotFoundError: no folder of a patient, or one without its images.
         ValueError: another contrast.
     """
-    if contrast not in CONTRASTS:
-        raise ValueError(f"contrast: expected one of {', '.join(CONTRASTS)}, got {contrast!r}")
+    one_of("contrast", contrast, CONTRASTS)
     root = Path(dataset_dir).expanduser().absolute()
     folders = {path.name: path for path in root.rglob("Case*") if path.is_dir() and re.fullmatch(r"Case\d+", path.name)}
     if not folders:
@@ -73,30 +72,6 @@ def read_tag_landmarks(path: str | Path) -> tuple[torch.Tensor, torch.Tensor]:
         raise ValueError(f"{path}: expected an MNI tag file with Volumes = 2 and six coordinates per point")
     points = torch.tensor(rows, dtype=torch.float64)
     return points[:, :3], points[:, 3:]
-
-
-def read_landmark_table(path: str | Path) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Landmarks of all patients from a CSV with the columns case, mri_x, mri_y, mri_z, us_x, us_y, us_z.
-
-    Args:
-        path: the CSV file, coordinates in RAS mm.
-
-    Returns:
-        ``Case<n>`` → points in MR and in ultrasound, (N, 3) each, mm, float64.
-
-    Raises:
-        ValueError: where a column is missing; names the file.
-    """
-    with Path(path).open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    missing = [name for name in ("case", *LANDMARK_COLUMNS) if not rows or name not in rows[0]]
-    if missing:
-        raise ValueError(f"{path}: expected the columns case, {', '.join(LANDMARK_COLUMNS)}; {missing[0]} is missing")
-    cases: dict[str, list[list[float]]] = {}
-    for row in rows:
-        cases.setdefault(f"Case{row['case']}", []).append([float(row[name]) for name in LANDMARK_COLUMNS])
-    points = {name: torch.tensor(values, dtype=torch.float64) for name, values in cases.items()}
-    return {name: (values[:, :3], values[:, 3:]) for name, values in points.items()}
 
 
 def _number(name: str) -> int:

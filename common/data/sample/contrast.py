@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from ...words import one_of
+
 TISSUE_MEANS = {
     "T1": (50.0, 140.0, 210.0),
     "T2": (230.0, 130.0, 85.0),
@@ -36,8 +38,7 @@ def render_contrast(
         >>> render_contrast(fluid, "T2", torch.Generator(), artifacts=0).item()
         230.0
     """
-    if contrast not in TISSUE_MEANS:
-        raise ValueError(f"contrast: expected one of {', '.join(TISSUE_MEANS)}, got {contrast!r}")
+    one_of("contrast", contrast, TISSUE_MEANS)
     spatial_shape = tissues.shape[1:]
     spread = torch.exp(artifacts * MEAN_SPREAD * torch.randn(3, generator=generator))
     means = torch.tensor(TISSUE_MEANS[contrast]) * spread

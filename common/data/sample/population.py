@@ -4,13 +4,14 @@ It serves smoke tests, resuming and timing. Every subject is a warp of one templ
 it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from ...fields.ddf import compose, invert, resize, warp
+from ...fields.ddf import resize, warp
+from ...words import one_of
 from .contrast import render_contrast
 from .deformation import random_diffeomorphism
 from .template import sample_template
@@ -77,49 +78,27 @@ def sample_subjects(num_subjects: int, seed: int = 0, **options) -> list[dict]:
     Returns:
         ``sample_subject`` for 0 … ``num_subjects - 1``, each with its name under ``subject``.
     """
-    return [
-        {"subject": f"sample{index:02d}", **sample_subject(index, seed, **options)} for index in range(num_subjects)
-    ]
+    return [_named_subject(index, seed, **options) for index in range(num_subjects)]
 
 
-def sample_pair(
-    fixed_index: int,
-    moving_index: int,
-    seed: int = 0,
-    contrasts: tuple[str, str] = ("T1", "T1"),
-    region: str = "head",
-    spacing: int = 1,
-) -> dict[str, MetaTensor]:
-    """Two subjects and the field between them: fixed(x) shows the anatomy of moving(x + ddf(x)).
-
-    With fixed = template ∘ φ_f and moving = template ∘ φ_m the map is φ_m⁻¹ ∘ φ_f. The inverse is interpolated,
-    which costs 0.03 mm on average and more within some millimeters of the border.
+def sample_part(part: str, sizes: Mapping[str, int], **options) -> list[dict]:
+    """Subjects of one part of a population that is cut into parts, so that no subject is in two.
 
     Args:
-        fixed_index: number of the fixed subject.
-        moving_index: number of the moving subject.
-        seed: number of the population.
-        contrasts: of the fixed and of the moving image.
-        region: ``"head"`` or ``"hippocampus"``.
-        spacing: voxel size in mm, a whole number.
+        part: one of the names in ``sizes``.
+        sizes: part → number of subjects, in the order of the subjects.
+        **options: those of :func:`sample_subject`.
 
-    Returns:
-        ``fixed``, ``moving``, ``fixed_label``, ``moving_label`` (1, X, Y, Z) and ``ddf`` (3, X, Y, Z) in
-        voxels.
+    Raises:
+        ValueError: for an unknown part.
     """
-    fixed = sample_subject(fixed_index, seed, contrasts[:1], region, spacing)
-    moving = sample_subject(moving_index, seed, contrasts[1:], region, spacing)
-    coarse = [_coarse_ddf(index, seed, region, spacing) for index in (fixed_index, moving_index)]
-    fixed_ddf, moving_ddf = (resize(ddf, [2 * length for length in ddf.shape[2:]]) for ddf in coarse)
-    ddf = compose(invert(moving_ddf), fixed_ddf)
-    ddf = resize(ddf, list(fixed["label"].shape[1:]))[0]
-    return {
-        "fixed": fixed[contrasts[0]],
-        "moving": moving[contrasts[1]],
-        "fixed_label": fixed["label"],
-        "moving_label": moving["label"],
-        "ddf": MetaTensor(ddf, affine=fixed["label"].affine),
-    }
+    parts = list(sizes)
+    first = sum(sizes[name] for name in parts[: parts.index(one_of("part", part, parts))])
+    return [_named_subject(index, **options) for index in range(first, first + sizes[part])]
+
+
+def _named_subject(index: int, seed: int = 0, **options) -> dict:
+    return {"subject": f"sample{index:02d}", **sample_subject(index, seed, **options)}
 
 
 def _coarse_ddf(index: int, seed: int, region: str, spacing: int) -> torch.Tensor:

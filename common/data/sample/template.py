@@ -11,6 +11,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ...words import one_of
+from ...world.grid import apply_affine
+
 HEAD_BOX = ((18, 179), (19, 216), (0, 163))
 HIPPOCAMPUS_BOX = ((54, 90), (87, 137), (40, 76))
 HIPPOCAMPUS_AXIS_MM = (
@@ -53,8 +56,7 @@ def sample_template(region: str = "head", spacing: int = 1) -> SampleTemplate:
         2011).
     """
     boxes = {"head": HEAD_BOX, "hippocampus": HIPPOCAMPUS_BOX}
-    if region not in boxes:
-        raise ValueError(f"region: expected one of {', '.join(boxes)}, got {region!r}")
+    one_of("region", region, boxes)
     if spacing not in range(1, 9):
         raise ValueError(f"spacing: expected a whole number of mm from 1 to 8, got {spacing!r}")
     tissues, affine = _read_tissues(boxes[region])
@@ -96,7 +98,7 @@ def _hippocampus_label(tissues: torch.Tensor, affine: torch.Tensor) -> torch.Ten
     """Grey matter within a tube around the axis of the hippocampus, split at a coronal plane."""
     axes = [torch.arange(length, dtype=torch.float64) for length in tissues.shape[1:]]
     voxels = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
-    world = voxels @ affine[:3, :3].T + affine[:3, 3]
+    world = apply_affine(affine, voxels)
     nodes = torch.tensor(HIPPOCAMPUS_AXIS_MM, dtype=torch.float64)
     distances = [_segment_distance(world, start, end) for start, end in pairwise(nodes)]
     tube = torch.stack(distances).amin(0) < HIPPOCAMPUS_RADIUS_MM

@@ -28,7 +28,7 @@ def voxel_points(image: torch.Tensor, intensity_weight: float = 1.0) -> torch.Te
 
 
 class CoordinateWassersteinLoss(ProjectedLoss):
-    """Another reading of "projecting the N-dimensional distribution": :func:`.sliced_wasserstein` of all voxels.
+    """Another reading of "projecting the N-dimensional distribution": :func:`.sliced.sliced_wasserstein` of all voxels.
 
     The points of both images have the same positions; matching an intensity elsewhere costs the way there.
 

@@ -78,7 +78,7 @@ def patch_sliced_wasserstein(
 ) -> torch.Tensor:
     """Mean sliced distance of corresponding patches, PSW = (1/P) Σ_i SW_p^p(P_i^x, P_i^y).
 
-    Every patch is a set of rows of E voxels (:func:`~.sliced_wasserstein.voxel_rows`); all patches share the
+    Every patch is a set of rows of E voxels (:func:`~.sliced.voxel_rows`); all patches share the
     directions.
 
     Args:

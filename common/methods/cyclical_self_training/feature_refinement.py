@@ -1,6 +1,6 @@
 """Adam on features of one pair, the last refinement of the self-training method."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -23,7 +23,7 @@ class AdamSettings:
     Attributes:
         num_iterations: steps of Adam; 0 refines nothing.
         learning_rate: cells of the fine features, 2 voxels in the paper.
-        regularization_weight: λ times the factor of the regularization, 1 in training and 10 at test time in the code.
+        regularization_weight: λ times a factor, which is 1 in training and 10 at test time in the authors' code.
         projection_channels: of the random projection; paper: 16, code: 32; 0 takes the features as they are.
         feature_scale: factor of the features.
         normalize: whether projected features are scaled to a standard deviation of 1 over the pair instead, so that λ
@@ -35,7 +35,7 @@ class AdamSettings:
         fixed_border: whether θ, a velocity, is 0 at the border of the cells, so that beyond it the field folds only
             where the smoothed start does.
         coarse_integration: whether a velocity is integrated on its control points, see
-            :func:`~.instance.optimize_field`.
+            :func:`~common.solvers.instance.optimize_field`.
 
     Raises:
         ValueError: for numbers out of range, or a fixed border or an integration of a displacement.
@@ -51,6 +51,10 @@ class AdamSettings:
     zero_border: bool = True
     fixed_border: bool = False
     coarse_integration: bool = False
+
+    def with_steps(self, num_iterations: int, regularization_weight: float) -> "AdamSettings":
+        """The same with another number of steps and weight, which differ between pseudo labels and test time."""
+        return replace(self, num_iterations=num_iterations, regularization_weight=regularization_weight)
 
     def __post_init__(self):
         if self.num_iterations < 0 or self.learning_rate <= 0 or self.regularization_weight < 0:

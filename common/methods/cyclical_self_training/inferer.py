@@ -7,7 +7,7 @@ from monai.inferers import Inferer
 
 from ...fields.ddf import compose, warp
 from ...precision import bfloat16_autocast
-from ...solvers.image_refinement import InstanceSearch
+from ...solvers.image_refinement import ImageRefinement
 from .consistency import make_consistent
 from .feature_refinement import AdamSettings, refine_by_adam
 from .network import ConvexRegistration
@@ -25,19 +25,12 @@ class RefinedInferer(Inferer):
     Args:
         num_warps: solves per pair, ≥ 1; paper: 2.
         num_consistency_iterations: 0 leaves the backward solve out; authors' code: 15.
-        num_adam_iterations: 0 leaves Adam out; authors' code: 50.
-        learning_rate: see :class:`~common.methods.cyclical_self_training.feature_refinement.AdamSettings`.
-        regularization_weight: λ · factor; authors' code: 0.65 · 1 for pseudo labels, 0.65 · 10 at test time.
-        projection_channels: of the random projection of fine features.
-        normalize: see :class:`~common.methods.cyclical_self_training.feature_refinement.AdamSettings`.
-        velocity: see :class:`~common.methods.cyclical_self_training.feature_refinement.AdamSettings`.
-        zero_border: see :class:`~common.methods.cyclical_self_training.feature_refinement.AdamSettings`.
+        adam: refinement on fine features; regularization in the authors' code 0.65 · 1 for pseudo labels and 0.65 · 10
+            at test time; None leaves it out.
+        refinement: a last one, on the images; None leaves it out, as in the paper.
         composition: "exact" as above; "released" u₀(x) + u₁(x + u₀(x)), which is φ₁ ∘ φ₀, as in the authors' code.
         seed: of the projection.
         amp: features in bfloat16, where the device multiplies it; the solvers always work in float32.
-        search: a last refinement, on the images, after that on features; None leaves it out, as in the paper.
-        fixed_border: see :class:`~common.methods.cyclical_self_training.feature_refinement.AdamSettings`.
-        coarse_integration: see :class:`~common.methods.cyclical_self_training.feature_refinement.AdamSettings`.
 
     Raises:
         ValueError: for fewer than one warp or an unknown composition.
@@ -50,19 +43,11 @@ class RefinedInferer(Inferer):
         self,
         num_warps: int = 2,
         num_consistency_iterations: int = 15,
-        num_adam_iterations: int = 50,
-        learning_rate: float = 1.0,
-        regularization_weight: float = 6.5,
-        projection_channels: int = 32,
-        normalize: bool = False,
-        velocity: bool = False,
-        zero_border: bool = True,
+        adam: AdamSettings | None = None,
+        refinement: ImageRefinement | None = None,
         composition: str = "exact",
         seed: int = 0,
         amp: bool = False,
-        search: InstanceSearch | None = None,
-        fixed_border: bool = False,
-        coarse_integration: bool = False,
     ) -> None:
         super().__init__()
         if num_warps < 1 or composition not in COMPOSITIONS:
@@ -71,18 +56,8 @@ class RefinedInferer(Inferer):
                 f"got {num_warps} and {composition!r}"
             )
         self.num_warps, self.num_consistency_iterations = num_warps, num_consistency_iterations
-        self.composition, self.seed, self.amp, self.search = composition, seed, amp, search
-        self.adam = AdamSettings(
-            num_adam_iterations,
-            learning_rate,
-            regularization_weight,
-            projection_channels,
-            normalize=normalize,
-            velocity=velocity,
-            zero_border=zero_border,
-            fixed_border=fixed_border,
-            coarse_integration=coarse_integration,
-        )
+        self.composition, self.seed, self.amp = composition, seed, amp
+        self.adam, self.refinement = adam, refinement
 
     def __call__(self, inputs: torch.Tensor, network: ConvexRegistration, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Field of pairs (B, 2, *spatial), fixed first: (B, 3, *spatial), voxels."""
@@ -91,7 +66,7 @@ class RefinedInferer(Inferer):
     def solve(
         self, inputs: torch.Tensor, network: ConvexRegistration, generator: torch.Generator | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Fields before and after Adam and the search, (B, 3, *spatial) each, voxels."""
+        """Fields before and after both refinements, (B, 3, *spatial) each, voxels."""
         network = getattr(network, "module", network)
         fixed, moving = inputs[:, :1], inputs[:, 1:]
         fine_fixed, coarse_fixed = self._features(network, fixed)
@@ -101,10 +76,11 @@ class RefinedInferer(Inferer):
             _, coarse_warped = self._features(network, warp(moving, ddf))
             rest = self._match(network, coarse_fixed, coarse_warped, list(inputs.shape[2:]))
             ddf = compose(ddf, rest) if self.composition == "exact" else compose(rest, ddf)
-        refined = refine_by_adam(
-            ddf, fine_fixed, fine_moving, network.fine_stride, network.fine_offset, self.adam, generator
-        )
-        return ddf, refined if self.search is None else self.search(refined, inputs)
+        refined = ddf
+        if self.adam is not None:
+            place = network.fine_stride, network.fine_offset
+            refined = refine_by_adam(ddf, fine_fixed, fine_moving, *place, self.adam, generator)
+        return ddf, refined if self.refinement is None else self.refinement(refined, inputs)
 
     def _features(self, network: ConvexRegistration, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         with bfloat16_autocast(image.device.type, self.amp):

@@ -10,6 +10,7 @@ from monai.utils import ensure_tuple
 
 from ...transforms.centered_region import ALIGNMENT_KEY, ToCenteredRegiond
 from ...transforms.network_grid import NATIVE_SUFFIX, ToNetworkGridd
+from ...words import one_of
 
 KINDS = ("region", "ct")
 HU_RANGE, CT_RANGE = (-200.0, 300.0), (-0.4, 0.6)  # HU / 500, clamped: in the student's stream as in the teacher's
@@ -31,7 +32,7 @@ def pair_input(
             frame, as HU / 500 in [−0.4, 0.6].
         keys: images; the fixed one first.
         spatial_shape: voxels of the network's grid.
-        pad_mm: of a region, see :class:`~.centered_region.ToCenteredRegiond`.
+        pad_mm: of a region, see :class:`~common.transforms.centered_region.ToCenteredRegiond`.
         box_mm: of a region.
         background: of a region outside the image; None repeats its border.
         spacing_mm: of a CT's grid.
@@ -46,11 +47,10 @@ def pair_input(
         >>> type(pair_input("region", ["image"], (48, 64, 48))).__name__
         'ToCenteredRegiond'
     """
+    one_of("preprocessing", kind, KINDS)
     keys = ensure_tuple(keys)
     if kind == "region":
         return ToCenteredRegiond(keys, pad_mm, box_mm, spatial_shape, background)
-    if kind != "ct":
-        raise ValueError(f"preprocessing: expected one of {', '.join(KINDS)}, got {kind!r}")
     return ToCtGridd(keys, spatial_shape, spacing_mm)
 
 
@@ -58,7 +58,7 @@ class ToCtGridd(MapTransform):
     """CTs of one world frame, and labels that go with them, on the network's grid; HU / 500 in [−0.4, 0.6].
 
     The originals, in HU, move to ``<key>_native``. The identity as ``alignment`` notes for
-    :class:`~.centered_region.AddAlignmentd` that images were not moved onto each other.
+    :class:`~common.transforms.centered_region.AddAlignmentd` that images were not moved onto each other.
 
     Args:
         keys: images in HU, MetaTensors (1, X, Y, Z) with an affine; the fixed one first.

@@ -23,7 +23,7 @@ def is_learn2reg(dataset_dir: str) -> bool:
 
 
 def fit_images(dataset_dir: str, with_labels: bool = False) -> list[dict]:
-    """Subjects to train on: of Learn2Reg, or of :func:`~.registration_pairs.hippocampus_subjects`.
+    """Subjects to train on: of Learn2Reg, or of :func:`~common.data.subjects.hippocampus_subjects`.
 
     Args:
         dataset_dir: see there; empty for the sample population.
@@ -48,7 +48,7 @@ def fit_images(dataset_dir: str, with_labels: bool = False) -> list[dict]:
 
 
 def scored_pairs(dataset_dir: str, part: str = "tune", num_pairs: int = 50) -> list[dict]:
-    """Pairs to score: of Learn2Reg, or of :func:`~.registration_pairs.hippocampus_pairs`.
+    """Pairs to score: of Learn2Reg, or of :func:`~common.data.subjects.hippocampus_pairs`.
 
     Of Learn2Reg "val" are the pairs of ``registration_val``, others are drawn from :func:`learn2reg_part`.
     """
@@ -68,7 +68,7 @@ def learn2reg_part(dataset_dir: str, part: str) -> list[dict]:
         part: fit, or tune, a fifth of them and at least two.
 
     Returns:
-        Subjects, see :func:`~.learn2reg.learn2reg_subjects`.
+        Subjects, see :func:`~common.data.layouts.learn2reg.learn2reg_subjects`.
 
     Raises:
         ValueError: for another part, or fewer than four such subjects.

@@ -6,7 +6,7 @@ import torch
 from monai.data import MetaTensor
 from torch.nn import functional
 
-from ...world.grid import Grid
+from ...world.grid import Grid, image_name
 from ...world.resample import resample
 
 DERIVATIVE = (1 / 12, -8 / 12, 0.0, 8 / 12, -1 / 12)
@@ -69,7 +69,7 @@ def foerstner_keypoints(
     Raises:
         ValueError: for an empty mask or one of another shape; names the file.
     """
-    name = str(image.meta.get("filename_or_obj", "image"))
+    name = image_name(image)
     grid = Grid.from_image(image)
     if mask.shape != grid.spatial_shape or not mask.any():
         raise ValueError(

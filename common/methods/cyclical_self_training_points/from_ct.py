@@ -8,10 +8,10 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 
 from ...transforms.network_grid import NATIVE_SUFFIX
-from ...world.grid import Grid, on_grid
+from ...world.grid import Grid, image_name, on_grid
 from ...world.resample import ddf_to_field_mm, resample
 from .foerstner import foerstner_keypoints
-from .lung_mask import image_name, lung_mask
+from .lung_mask import lung_mask
 from .sample import MM_PER_UNIT
 from .spline import ThinPlateSpline
 
@@ -123,9 +123,5 @@ def coarse_grid(grid: Grid, stride_mm: float) -> Grid:
         >>> coarse_grid(Grid((9, 9, 2), torch.eye(4)), 4.0).spatial_shape
         (3, 3, 2)
     """
-    shape, affine = [], grid.affine.clone()
-    for axis, (size, spacing) in enumerate(zip(grid.spatial_shape, grid.spacing, strict=True)):
-        steps = max(1, round((size - 1) * spacing / stride_mm))
-        shape.append(steps + 1)
-        affine[:3, axis] *= max(size - 1, 1) / steps
-    return Grid(tuple(shape), affine)
+    lengths_mm = [(size - 1) * edge for size, edge in zip(grid.spatial_shape, grid.spacing, strict=True)]
+    return grid.with_shape([max(1, round(length / stride_mm)) + 1 for length in lengths_mm])

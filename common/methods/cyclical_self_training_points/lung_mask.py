@@ -4,7 +4,7 @@ import torch
 from monai.data import MetaTensor
 from scipy import ndimage
 
-from ...world.grid import Grid
+from ...world.grid import Grid, image_name
 
 AIR_HU = -400.0
 BODY_HU = -200.0
@@ -69,11 +69,6 @@ def check_lungs(liters: float, mean_hu: float, name: str) -> None:
             f"{name}: expected lungs of {MIN_LITERS:g} to {MAX_LITERS:g} liters and {MIN_HU:g} to {MAX_HU:g} HU "
             f"inside the body, got {liters:.2f} liters of {mean_hu:.0f} HU"
         )
-
-
-def image_name(image: MetaTensor) -> str:
-    """File name of an image, for messages."""
-    return str(image.meta.get("filename_or_obj", "image"))
 
 
 def _outside(volume: torch.Tensor, grid: Grid):

@@ -111,8 +111,3 @@ def transform_pair(
         ([[3.0, 3.0, 3.0]], [[3.0, 3.0, 3.0]], [[2.0, 2.0, 2.0]])
     """
     return fixed @ matrix.T + shift, moving @ matrix.T + shift, displacements @ matrix.T
-
-
-def map_back(displacements: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """Inverse of what :func:`transform_pair` does to displacements: u = A⁻¹ u', (N, 3) → (N, 3)."""
-    return torch.linalg.solve(matrix, displacements.T).T

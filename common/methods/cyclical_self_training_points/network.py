@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from ...weights import keep_settings
 from .belief_propagation import expected_displacement, propagate_beliefs, symmetric_edges
 from .graph_features import GraphFeatures, nearest_neighbors, rows_of
 
@@ -62,6 +63,7 @@ class KeypointRegistration(nn.Module):
         self.coupling = float(coupling)
         self.sharpness = float(sharpness)
         self.num_rounds = num_rounds
+        keep_settings(self)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Clouds (B, 8, N), coordinates in [−1, 1] → displacements (B, 3, N) in the same unit, 0 in empty slots."""

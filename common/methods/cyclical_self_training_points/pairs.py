@@ -28,7 +28,7 @@ def keypoint_pairs(
     """Pairs of clouds, sorted by name.
 
     Args:
-        dataset_dir: folder of ``.npz`` archives (:func:`~.keypoint_files.read_keypoint_archive`) or a Learn2Reg set
+        dataset_dir: folder of ``.npz`` archives (:func:`~.files.read_keypoint_archive`) or a Learn2Reg set
             with keypoint tables; empty for the sample population.
         prefixes: names begin with one of them; empty for all.
         with_landmarks: leave out pairs without landmarks.

@@ -28,7 +28,7 @@ def settings(network: KeypointRegistration, **values: float) -> Iterator[None]:
 
 
 class KeypointLabeler:
-    """Labels a pair for the next stage; ``labeler`` of :class:`~.self_training.SelfTrainingStages`.
+    """Labels a pair; ``labeler`` of :class:`~common.methods.self_training.stages.SelfTrainingStages`.
 
     Self-training: all passes of :class:`~.inferer.KeypointPasses`, then a smoothing spline;
     difficult is a pair whose last pass still moves its points far: mean ‖u_first − u_last‖. Landmarks: the spline
@@ -121,7 +121,7 @@ class KeypointAugmentation:
 
 
 class KeypointLoss:
-    """Loss of one sample, ``student_loss`` of :class:`~.self_training.SelfTrainingStep`.
+    """Loss of one sample, ``student_loss`` of :class:`~common.methods.self_training.stages.SelfTrainingStep`.
 
     Mean Euclidean distance between displacement and label (equation 2 of the paper); for the strategy "chamfer" the
     Chamfer distance of the moved points from the moving cloud plus ``laplacian_weight`` times the local Laplacian.

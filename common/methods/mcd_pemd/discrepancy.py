@@ -1,20 +1,12 @@
 """How far two classifiers disagree, the discrepancies that maximum classifier discrepancy can use."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 
+from ...words import one_of
 from .projected_emd import ProjectedEMDLoss
 
 DISCREPANCIES = ("none", "l1", "swd", "pemd2", "pemd16", "pemd16_swd")
-
-
-def check_discrepancy(name: str, known: Sequence[str] = DISCREPANCIES) -> str:
-    """Return `name`, or say which names there are."""
-    if name not in known:
-        raise ValueError(f"discrepancy: expected one of {', '.join(known)}; got {name!r}")
-    return name
 
 
 def l1_discrepancy(probabilities: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
@@ -94,7 +86,7 @@ class ClassifierDiscrepancy(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.name = check_discrepancy(name)
+        self.name = one_of("discrepancy", name, DISCREPANCIES)
         self.terms = nn.ModuleList()
         self.weights: list[float] = []
         if name.startswith("pemd"):

@@ -9,7 +9,8 @@ import torch
 from ...data.volume import read_volume
 from ...files import new_folder
 from ...world.files import save_image
-from ...world.grid import Grid, network_grid
+from ...world.grid import Grid
+from ...world.network_grid import network_grid
 from ...world.resample import resample
 
 AIR_HU = -1000.0  # CT number of air

@@ -11,7 +11,8 @@ from ...data.layouts.multi_contrast import multi_contrast_subjects
 from ...data.sample.population import sample_subjects
 from ...data.volume import TOLERANCE_MM, read_volume
 from ...transforms.intensity import background_level, subtract_background
-from ...world.grid import Grid, network_grid
+from ...world.grid import Grid
+from ...world.network_grid import network_grid
 from ...world.resample import resample_smoothly
 from .patches import PatchPairDataset, PatchSource, Sampling
 
@@ -32,7 +33,7 @@ class Domains:
     Attributes:
         source: contrast with labels in training, a key of the subjects.
         target: contrast without labels in training.
-        source_normalization: "volume" or "patch", see :class:`~.displacement_patches.PatchSource`.
+        source_normalization: "volume" or "patch", see :class:`~.patches.PatchSource`.
         target_normalization: the same for the target.
     """
 

@@ -84,7 +84,7 @@ def smooth_by_confidence(displacement: torch.Tensor, weight: torch.Tensor, sigma
 
 
 class PatchDisplacementInferer(Inferer):
-    """Field on the network grid from a :class:`~..networks.displacement_classifier.DisplacementClassifier`.
+    """Field on the network grid from a :class:`~.classifier.DisplacementClassifier`.
 
     At every control point that shows some of the fixed image the network sees the fixed and the moving patch of one
     place; the expected displacements are smoothed with their confidences as weights and interpolated to all voxels.

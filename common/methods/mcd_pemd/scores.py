@@ -59,11 +59,11 @@ SCORES: dict[str, Callable[[torch.Tensor, torch.Tensor], float | torch.Tensor]] 
 
 
 class DirectionScore(Metric):
-    """Ignite metric over the pairs of some directions of :class:`~..data.patch_domains.DirectionPairs`.
+    """Ignite metric over the pairs of some directions of :class:`~.domains.DirectionPairs`.
 
     Args:
         score: name in :data:`SCORES`.
-        directions: names in :data:`~..data.patch_domains.DIRECTIONS`; the metric is the mean of their scores.
+        directions: names in :data:`~.domains.DIRECTIONS`; the metric is the mean of their scores.
 
     Raises:
         ValueError: for an unknown name.

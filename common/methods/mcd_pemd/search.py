@@ -82,7 +82,7 @@ def search_displacement(image: torch.Tensor, similarity: str) -> torch.Tensor:
             (negative distance of MIND-SSC descriptors).
 
     Returns:
-        (B, 5**D), larger is more similar, classes as in :func:`~..data.displacement_patches.class_offsets`.
+        (B, 5**D), larger is more similar, classes as in :func:`~.patches.class_offsets`.
 
     Raises:
         ValueError: for another similarity or another number of channels.

@@ -4,12 +4,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
-from monai.data import MetaTensor
 from monai.transforms import Transform
 
 from ...transforms.centered_region import ALIGNMENT_KEY
 from ...transforms.intensity import UnitIntensityd
 from ...transforms.network_grid import NATIVE_SUFFIX, ToNetworkGridd
+from ...words import one_of
 from ...world.grid import Grid
 
 ALIGNMENTS = ("world", "center")
@@ -26,7 +26,7 @@ class ToSubjectGridd(Transform):
         contrasts: keys of the images, the first one gives the center; a name may occur twice.
         spacing_mm: edge of a voxel.
         spatial_shape: voxels, multiples of 16.
-        background: see :func:`~.unit_intensity.unit_intensity`.
+        background: see :func:`~common.transforms.intensity.unit_intensity`.
 
     Raises:
         ValueError: for sizes that are no multiples of 16; for a subject that lacks a contrast, naming both.
@@ -65,8 +65,8 @@ class ToPairGridd(Transform):
         spacing_mm: edge of a voxel of the network's grid; every axis is padded to a multiple of 16 voxels.
         alignment: ``world`` trusts the world frames of the images, ``center`` lays the center of the moving image on
             that of the fixed one; what that shift does goes to ``alignment``, for
-            :class:`~.centered_region.AddAlignmentd`.
-        background: see :func:`~.unit_intensity.unit_intensity`.
+            :class:`~common.transforms.centered_region.AddAlignmentd`.
+        background: see :func:`~common.transforms.intensity.unit_intensity`.
 
     Raises:
         ValueError: for another alignment.
@@ -74,8 +74,7 @@ class ToPairGridd(Transform):
 
     def __init__(self, spacing_mm: float = 1.0, alignment: str = "world", background: bool = True) -> None:
         super().__init__()
-        if alignment not in ALIGNMENTS:
-            raise ValueError(f"alignment: expected one of {', '.join(ALIGNMENTS)}, got {alignment!r}")
+        one_of("alignment", alignment, ALIGNMENTS)
         self.alignment = alignment
         self.intensity = UnitIntensityd(("fixed", "moving"), background)
         self.grid = ToNetworkGridd(("fixed", "moving"), "fixed", spacing_mm, divisible_by=DIVISIBLE_BY)
@@ -85,7 +84,7 @@ class ToPairGridd(Transform):
         shift = torch.eye(4, dtype=torch.float64)
         item = self.intensity(data)
         if self.alignment == "center":
-            shift[:3, 3] = _center(data["moving"]) - _center(data["fixed"])
+            shift[:3, 3] = Grid.from_image(data["moving"]).center - Grid.from_image(data["fixed"]).center
             affine = torch.linalg.inv(shift) @ data["moving"].affine.double().cpu()
             item["moving"] = item["moving"].clone()
             item["moving"].affine = affine
@@ -93,9 +92,3 @@ class ToPairGridd(Transform):
         natives = {f"{key}{NATIVE_SUFFIX}": data[key] for key in ("fixed", "moving")}
         image = torch.cat([torch.as_tensor(item["fixed"]), torch.as_tensor(item["moving"])])
         return item | natives | {"image": image, ALIGNMENT_KEY: shift}
-
-
-def _center(image: MetaTensor) -> torch.Tensor:
-    """World position of the middle of a volume, mm."""
-    grid = Grid.from_image(image)
-    return grid.voxel_to_world((torch.tensor(grid.spatial_shape).double() - 1) / 2)

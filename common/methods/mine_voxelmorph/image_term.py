@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ...losses.similarity import dissimilarity
+from ...words import one_of
 from .mutual_information import NeuralMutualInformation
 from .statistics_network import StatisticsNetwork
 
@@ -54,8 +55,7 @@ def image_similarity(name: str = "mine_local", num_features: int = 30, radius: i
         >>> len(list(image_similarity("mine_local").parameters())), len(list(image_similarity("mse").parameters()))
         (4, 0)
     """
-    if name not in NAMES:
-        raise ValueError(f"similarity: expected one of {', '.join(NAMES)}, got {name!r}")
+    one_of("similarity", name, NAMES)
     if name.startswith("mine_"):
         return NeuralMutualInformation(StatisticsNetwork(num_features), name.removeprefix("mine_"), radius)
     return PlainSimilarity(dissimilarity(name), 1 / IMAGE_SD**2 if name == "mse" else 1.0)

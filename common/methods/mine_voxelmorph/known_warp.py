@@ -1,15 +1,21 @@
 """Seeded smooth diffeomorphisms of known size: pairs whose exact registration is known."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from monai.networks.layers import GaussianFilter
+from monai.utils import convert_to_tensor
 from torch.nn import functional
+from torch.utils.data import Dataset
 
-from ...fields.ddf import integrate, resize
+from ...fields.ddf import integrate, resize, warp
+from ...randomness import sample_generator
 
 MAX_DRAWS = 50
+EVALUATION_EPOCH = 4095  # of pairs that are drawn once; training starts at 1 and ends before
 NUM_RESCALINGS = 3
 
 
@@ -102,3 +108,59 @@ def _velocity(shape: list[int], sigma: float, generator: torch.Generator) -> tor
     inner = slice(margin, -margin)
     smooth = GaussianFilter(3, sigma)(noise)[:, :, inner, inner, inner]
     return smooth / smooth.norm(dim=1).mean()
+
+
+def known_size(warp_mm: float) -> WarpSize:
+    """Warps of a mean length: at most three times it, smooth over four times it; 4 mm gives 12 and 16 mm."""
+    return WarpSize(warp_mm, 3 * warp_mm, 4 * warp_mm, warp_mm)
+
+
+class KnownWarpPairs(Dataset):
+    """Intra-subject pairs under seeded warps, with the exact field, to be scored.
+
+    Items have ``fixed``, ``moving``, ``image``, ``true_ddf`` (3, *spatial), voxels, ``brain`` (1, *spatial), ``name``,
+    and ``fixed_label``, ``moving_label`` where subjects have a label. Every item follows from its number and the seed.
+
+    Args:
+        subjects: see :class:`~.pairs.ContrastPairs`; MetaTensors.
+        fixed_contrast: key of the fixed image.
+        moving_contrast: key of the moving image.
+        num_warps: per subject.
+        warp_mm: mean length of the warp in the head; at most three times that.
+        spacing_mm: edge of a voxel.
+        seed: of the warps.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[Mapping[str, Any]],
+        fixed_contrast: str = "T1",
+        moving_contrast: str = "FLAIR",
+        num_warps: int = 1,
+        warp_mm: float = 4.0,
+        spacing_mm: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        self.data, self.num_warps, self.spacing_mm, self.seed = subjects, num_warps, spacing_mm, seed
+        self.contrasts = (fixed_contrast, moving_contrast)
+        self.warp_size = known_size(warp_mm)
+
+    def __len__(self) -> int:
+        return len(self.data) * self.num_warps
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        number, draw = divmod(index, self.num_warps)
+        subject = self.data[number]
+        fixed, original = (subject[contrast] for contrast in self.contrasts)
+        brain = convert_to_tensor(fixed, track_meta=False) > 0
+        generator = sample_generator(self.seed, EVALUATION_EPOCH, index)
+        ddf, inverse = known_warp(brain[0], self.spacing_mm, self.warp_size, generator)
+        moving = original.clone()
+        moving[:] = warp(convert_to_tensor(original, track_meta=False)[None], inverse, padding_mode="zeros")[0]
+        item = {"fixed": fixed, "moving": moving, "true_ddf": ddf[0], "brain": brain}
+        if "label" in subject:
+            label = subject["label"].clone()
+            label[:] = warp(subject["label"].as_tensor()[None].float(), inverse, "nearest", "zeros")[0]
+            item |= {"fixed_label": subject["label"], "moving_label": label}
+        name = f"{subject.get('subject', number)}-{draw}"
+        return item | {"image": torch.cat([torch.as_tensor(fixed), torch.as_tensor(moving)]), "name": name}

@@ -46,6 +46,11 @@ def num_folded_voxels(ddf: torch.Tensor) -> int:
     return int((jacobian_determinant(ddf[None]) <= 0).sum())
 
 
+def whole_folding_fraction(ddf: torch.Tensor) -> float:
+    """Share of these voxels; :func:`~common.fields.jacobian.inner_folding_fraction` leaves the border out."""
+    return num_folded_voxels(ddf) / ddf[0].numel()
+
+
 def scored_structures(labels: Sequence[torch.Tensor], min_voxels: int = MIN_VOXELS) -> list[int]:
     """Structures with at least so many voxels in every label map, without the background 0.
 
@@ -74,9 +79,10 @@ def renumbered(label: torch.Tensor, structures: Sequence[int]) -> torch.Tensor:
 class ScoreAlignmentd(Transform):
     """Score a pair on the network's grid; results lie under ``scores``.
 
-    Always: ``num_folded``, ``folding_fraction``, ``sdlogj``. With ``true_ddf`` and ``brain``: ``error_mm``,
-    ``error_p95_mm``, ``initial_error_mm``. With labels: ``initial_dice``, ``dice``, ``dice_<structure>``; structures
-    below the minimum of voxels in either image are left out. With a similarity: ``image_loss``.
+    Always: ``num_folded``, ``folding_fraction``, border included, and ``sdlogj``. With ``true_ddf`` and ``brain``:
+    ``error_mm``, ``error_p95_mm``, ``initial_error_mm``. With labels: ``initial_dice``, ``dice``,
+    ``dice_<structure>``; structures below the minimum of voxels in either image are left out. With a similarity:
+    ``image_loss``.
     Scores that a pair does not allow are NaN.
 
     Args:
@@ -102,12 +108,11 @@ class ScoreAlignmentd(Transform):
         ddf = torch.as_tensor(item[self.ddf_key]).float()
         fixed, moving = (torch.as_tensor(item[side]).to(ddf)[None] for side in ("fixed", "moving"))
         warped = warp(moving, ddf[None])
-        folded = num_folded_voxels(ddf)
         scores = dict.fromkeys(SCORES, math.nan) | {
-            "num_folded": float(folded),
-            "folding_fraction": folded / ddf[0].numel(),
+            "num_folded": float(num_folded_voxels(ddf)),
+            "folding_fraction": whole_folding_fraction(ddf),
+            "sdlogj": sdlogj(ddf[None]).item(),
         }
-        scores["sdlogj"] = sdlogj(ddf[None]).item()
         if self.similarity is not None:
             with torch.no_grad():
                 generator = torch.Generator(ddf.device).manual_seed(self.seed)

@@ -17,7 +17,7 @@ MIN_AMP_SIZE = 48  # on 2³ voxels, 1/16 of 32, torch 2.13's bfloat16 gradient o
 
 
 class PosteriorRegistrationSteps:
-    """One iteration of the method, usable as the step of a :class:`~.step_trainer.StepTrainer`.
+    """One iteration of the method, usable as the step of a :class:`~common.training.trainer.StepTrainer`.
 
     θ*, ψ* = argmin α · D_θ(m ∘ φ_z, f) + R(z), with z drawn from the posterior that the network ψ predicts,
     φ_z = exp(z), R its divergence from a smooth prior, and D_θ the image term, −I for neural mutual information. All

@@ -6,9 +6,10 @@ from pathlib import Path
 from ...data.layouts.decathlon import decathlon_subjects
 from ...data.layouts.multi_contrast import multi_contrast_subjects
 from ...data.layouts.oasis import is_labeled_scan, is_oasis, labeled_scan, oasis_subjects
-from ...data.sample.population import sample_subjects
+from ...data.sample.population import sample_part
 from ...data.splits import held_out_split, split_subjects
 from ...files import read_dataset_json
+from ...words import one_of
 
 PARTS = ("fit", "tune", "val")
 OASIS_SHARES = {"fit": 230 / 372, "tune": 24 / 372, "val": 118 / 372}  # of the paper
@@ -45,11 +46,11 @@ def brain_subjects(
     Raises:
         ValueError: for an unknown part, a contrast that the data lack, or a training on the one labeled scan.
     """
-    if part not in PARTS:
-        raise ValueError(f"part: expected one of {', '.join(PARTS)}, got {part!r}")
+    one_of("part", part, PARTS)
     contrasts = list(dict.fromkeys(contrasts))
     if not dataset_dir:
-        return _sample(part, contrasts, sample_spacing)
+        chosen = sample_part(part, NUM_SAMPLE_SUBJECTS, contrasts=contrasts, spacing=sample_spacing)
+        return [{key: value for key, value in subject.items() if key != "ddf"} for subject in chosen]
     if is_oasis(dataset_dir):
         _check_single(dataset_dir, contrasts)
         return split_subjects(oasis_subjects(dataset_dir, num_structures), OASIS_SHARES)[part]
@@ -72,10 +73,3 @@ def _check_single(dataset_dir: str, contrasts: Sequence[str]) -> None:
     missing = [name for name in contrasts if name != SINGLE]
     if missing:
         raise ValueError(f"{dataset_dir}: expected contrast {SINGLE} of this layout, got {', '.join(missing)}")
-
-
-def _sample(part: str, contrasts: Sequence[str], spacing: int) -> list[dict]:
-    subjects = sample_subjects(sum(NUM_SAMPLE_SUBJECTS.values()), contrasts=contrasts, spacing=spacing)
-    first = sum(NUM_SAMPLE_SUBJECTS[name] for name in PARTS[: PARTS.index(part)])
-    chosen = subjects[first : first + NUM_SAMPLE_SUBJECTS[part]]
-    return [{key: value for key, value in s.items() if key != "ddf"} for s in chosen]

@@ -86,7 +86,7 @@ def fingerprint(network: nn.Module) -> str:
 
 
 class SelfTrainingStep:
-    """One optimizer step of the student, as ``step`` of :class:`~.step_trainer.StepTrainer`.
+    """One optimizer step of the student, as ``step`` of :class:`~common.training.trainer.StepTrainer`.
 
     Args:
         network: the student.

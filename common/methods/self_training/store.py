@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...files import plain, write_atomically, write_json
+from ...files import merged, write_atomically, write_json
 
 RUN_NAME = "run.json"
 DIFFICULTY_NAME = "difficulty.json"
@@ -23,7 +23,8 @@ class PseudoLabelStore:
     Args:
         folder: of the run; created with the first stage.
         num_pairs: number of labels per stage, ≥ 1.
-        settings: whatever decides what the labels are; a stage of other settings is never touched.
+        settings: whatever decides what the labels are, one mapping or several; a stage of other settings is never
+            touched.
 
     Raises:
         ValueError: for no pairs.
@@ -39,10 +40,15 @@ class PseudoLabelStore:
         (torch.Size([3, 2, 2, 2]), torch.float32)
     """
 
-    def __init__(self, folder: str | Path, num_pairs: int, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        num_pairs: int,
+        settings: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
         if num_pairs < 1:
             raise ValueError(f"expected at least one pair, got {num_pairs}")
-        self.folder, self.num_pairs, self.settings = Path(folder), num_pairs, plain(dict(settings or {}))
+        self.folder, self.num_pairs, self.settings = Path(folder), num_pairs, merged(settings)
         self.stage, self.origin = -1, ""
 
     def open_stage(self, stage: int, origin: str) -> None:
@@ -170,7 +176,7 @@ IMAGE_PAIRS = (
     "seed",
     "fit_subjects",
     "num_pairs",
-    "preprocessing",
+    "input_kind",
     "spatial_shape",
     "spacing_mm",
     "pad_mm",

@@ -15,7 +15,7 @@ def mr_us_pairs(
     ``fit``. The split depends on the names of the patients alone.
 
     Args:
-        dataset_dir: folder in the RESECT layout, see :mod:`.resect`.
+        dataset_dir: folder in the RESECT layout, see :mod:`~common.data.layouts.resect`.
         part: fit, tune or val.
         num_folds: of the cross-validation.
         fold: which one, from 0.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ...quantiles import robust_range
 from .preview import Preview
 
 MAX_BYTES = 4_500_000  # of all encoded data
@@ -72,9 +73,8 @@ def _gray_volumes(view: Preview) -> dict[str, torch.Tensor]:
 
 
 def _range(image: torch.Tensor) -> tuple[float, float]:
-    values = image.flatten()
-    low, high = values[:: 1 + values.numel() // 1_000_000].quantile(torch.tensor([0.005, 0.995])).tolist()
-    return (low, high) if high > low else (values.min().item(), values.max().item())
+    low, high = robust_range(image, (0.005, 0.995))
+    return low.item(), high.item()
 
 
 def _scaled(image: torch.Tensor, low: float, high: float) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The HTML of a report; ``{{tables}}`` and ``{{data}}`` are filled in by :mod:`.report`."""
+"""The HTML of a report; ``{{tables}}`` and ``{{data}}`` are filled in by :mod:`.write`."""
 
 PAGE = r"""<!DOCTYPE html>
 <html lang="en">

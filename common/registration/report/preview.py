@@ -7,10 +7,10 @@ from monai.data import MetaTensor
 
 from ...solvers.joint_histogram import equalize, normalized_mutual_information
 from ...world.alignment import aligned
-from ...world.grid import Grid, network_grid
-from ...world.maps import affine_after_field, grid_points, slabs
+from ...world.grid import Grid, grid_points, slabs
+from ...world.maps import WorldMap, affine_after_field
+from ...world.network_grid import network_grid
 from ...world.resample import field_mm_to_ddf, resample, resample_smoothly
-from ..result import Registration
 
 EDGE_VOXELS = 192  # of the longest axis
 
@@ -23,7 +23,7 @@ class Preview:
         grid: cubic voxels; covers the fixed image.
         fixed: the fixed image.
         before: the moving image in its initial alignment.
-        warped: the moving image after registration.
+        warped: the moving image after world_map.
         inside_before: 1 where ``before`` comes from inside the moving image, 0 outside.
         inside: the same of ``warped``.
         determinant: Jacobian determinant of φ, its nearest native voxel.
@@ -41,12 +41,12 @@ class Preview:
 
 
 def preview(
-    registration: Registration, warped: MetaTensor, determinant: torch.Tensor, edge_voxels: int = EDGE_VOXELS
+    world_map: WorldMap, warped: MetaTensor, determinant: torch.Tensor, edge_voxels: int = EDGE_VOXELS
 ) -> Preview:
     """Look at a registration on a small grid.
 
     Args:
-        registration: of images of any size.
+        world_map: of images of any size.
         warped: (1, X, Y, Z), the warped moving image on the fixed image's grid.
         determinant: (1, X, Y, Z), on the same grid.
         edge_voxels: number of voxels of the longest axis, unless the fixed image's own voxels are larger.
@@ -54,22 +54,21 @@ def preview(
     Returns:
         The volumes.
     """
-    native = registration.grid
-    extent = [size * edge for size, edge in zip(native.spatial_shape, native.spacing, strict=True)]
-    grid = network_grid(native, spacing=max(min(native.spacing), max(extent) / edge_voxels))
-    moving = registration.moving
-    before = aligned(moving, registration.initial)
+    native = world_map.grid
+    grid = network_grid(native, spacing=max(min(native.spacing), max(native.edges_mm) / edge_voxels))
+    moving = world_map.moving
+    before = aligned(moving, world_map.initial)
     background = min(moving.min().item(), 0.0)
-    field_mm = resample(registration.field.as_tensor(), native, grid, background=None)
+    field_mm = resample(world_map.field.as_tensor(), native, grid, background=None)
     return Preview(
         grid,
-        resample_smoothly(registration.fixed.as_tensor(), native, grid)[0],
+        resample_smoothly(world_map.fixed.as_tensor(), native, grid)[0],
         resample_smoothly(before.as_tensor(), Grid.from_image(before), grid, background)[0],
         resample_smoothly(warped.as_tensor(), native, grid)[0],
-        _inside(aligned(moving, registration.initial), grid, None),
+        _inside(before, grid, None),
         _inside(moving, grid, field_mm),
         resample(determinant, native, grid, mode="nearest", background=None)[0],
-        field_mm_to_ddf(_without_affine(field_mm, grid, registration.affine), grid),
+        field_mm_to_ddf(affine_after_field(torch.linalg.inv(world_map.affine), field_mm, grid), grid),
     )
 
 
@@ -112,8 +111,3 @@ def _inside(moving: MetaTensor, grid: Grid, field_mm: torch.Tensor | None) -> to
         voxels = own.world_to_voxel(points)
         inside[rows] = ((voxels > -0.5) & (voxels < last)).all(dim=-1).float()
     return inside
-
-
-def _without_affine(field_mm: torch.Tensor, grid: Grid, matrix: torch.Tensor) -> torch.Tensor:
-    """Displacement of A⁻¹ ∘ φ, in the fixed image's world."""
-    return affine_after_field(torch.linalg.inv(matrix), field_mm, grid)

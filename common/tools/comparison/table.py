@@ -1,11 +1,10 @@
-"""Tables of a comparison, from its result files."""
+"""Table of a comparison, from its file of results."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from .record import summary
+from ..results.record import read_rows, rows_of, summary
+from ..results.tables import markdown_table
 
 COLUMNS = {  # score → title, factor, decimals, whether with standard deviation
     "dice": ("Dice", 1, 3, True),
@@ -17,46 +16,37 @@ COLUMNS = {  # score → title, factor, decimals, whether with standard deviatio
 }
 
 
-def read_comparison(folder: str | Path) -> dict[str, list[dict[str, Any]]]:
-    """All results of a folder: list of pairs → results, the smallest mean Dice first.
-
-    Files without ``list`` are something else and left out.
-    """
-    lists: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(Path(folder).glob("*.json")):
-        content = json.loads(path.read_text())
-        if isinstance(content, Mapping) and content.get("list") and content.get("pairs"):
-            lists.setdefault(content["list"], []).append(content | {"mean": summary(content["pairs"])})
-    return {name: sorted(results, key=lambda x: x["mean"]["dice"]["mean"]) for name, results in lists.items()}
-
-
-def comparison_table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown table, a line per tool: means ± standard deviation over the pairs, median processor time.
+def comparison_table(path: str | Path) -> str:
+    """Markdown table of one list of pairs, a line per tool, the smallest mean Dice first.
 
     Args:
-        results: of one list, from :func:`read_comparison`.
+        path: file of scripts/compare.py.
 
     Returns:
-        The table; tools that have not scored every pair of the longest one say how many they have.
+        Means ± standard deviation over the pairs, median processor time; tools that have not scored every pair of the
+        longest row say how many they have.
 
     Example:
-        >>> rows = [{"fixed": "a", "moving": "b", "dice": 0.5, "hd95_mm": 4.0, "processor_seconds": 2.0}]
-        >>> print(comparison_table([{"title": "tool", "pairs": rows}]))
+        >>> import tempfile
+        >>> from common.tools.results.record import write_row
+        >>> scores = {"item": ["a b"], "dice": [0.5], "hd95_mm": [4.0], "processor_seconds": [2.0]}
+        >>> file = Path(tempfile.mkdtemp()) / "hands-val.json"
+        >>> write_row(file, "tool", {"title": "tool", "scores": scores})
+        >>> print(comparison_table(file))
         | 1 pairs | Dice | HD95 (mm) | processor seconds per pair |
-        |---|---:|---:|---:|
+        | --- | ---: | ---: | ---: |
         | tool | 0.500 ± 0.000 | 4.00 ± 0.00 | 2.00 |
     """
-    means = [summary(result["pairs"]) for result in results]
-    columns = {name: style for name, style in COLUMNS.items() if any(name in mean for mean in means)}
-    most = max(len(result["pairs"]) for result in results)
-    titles = [f"{most} pairs", *(style[0] for style in columns.values()), "processor seconds per pair"]
-    lines = ["| " + " | ".join(titles) + " |", "|---|" + "---:|" * (len(titles) - 1)]
-    for result, mean in zip(results, means, strict=True):
-        count = len(result["pairs"])
-        title = result["title"] + ("" if count == most else f" ({count} pairs)")
+    rows = list(read_rows(path).values())
+    found = [(row["title"], len(row["scores"]["item"]), summary(rows_of(row["scores"]))) for row in rows]
+    most = max(count for _, count, _ in found)
+    columns = {name: style for name, style in COLUMNS.items() if any(name in mean for *_, mean in found)}
+    lines = []
+    for title, count, mean in sorted(found, key=lambda entry: entry[2]["dice"]["mean"]):
         cells = [_cell(mean.get(name), *style[1:]) for name, style in columns.items()]
-        lines.append("| " + " | ".join([title, *cells, _seconds(mean)]) + " |")
-    return "\n".join(lines)
+        lines.append([title + ("" if count == most else f" ({count} pairs)"), *cells, _seconds(mean)])
+    titles = [f"{most} pairs", *(style[0] for style in columns.values()), "processor seconds per pair"]
+    return markdown_table(titles, lines)
 
 
 def _cell(mean: Mapping[str, float] | None, factor: float, digits: int, with_deviation: bool) -> str:

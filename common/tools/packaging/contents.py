@@ -22,10 +22,12 @@ REQUIRED_FILES = (
     "models/model.pt",
 )
 _PATTERNS = ("LICENSE", "large_files.*", "configs/*.json", "configs/*.conf", "docs/**/*", "models/*.pt")
+_CARD = "docs/README.md"
+_RECORDS = (".json", ".md")  # studies and results tell of the repository, where their commands run
 
 
 def bundle_files(bundle: str | Path) -> dict[str, Path]:
-    """Files of a bundle that belong into its package: no runs, no exports, nothing hidden.
+    """Files of a bundle that belong into its package: no runs, no exports, no pages beside the card, nothing hidden.
 
     Args:
         bundle: folder of the bundle.
@@ -42,7 +44,12 @@ def bundle_files(bundle: str | Path) -> dict[str, Path]:
         raise PackageError(f"{bundle.name}: expected the file {missing[0]}, found none{_hint(bundle)}")
     found = [path for pattern in _PATTERNS for path in bundle.glob(pattern) if path.is_file()]
     names = {path.relative_to(bundle).as_posix(): path for path in found}
-    return {name: names[name] for name in sorted(names) if not any(part[0] == "." for part in name.split("/"))}
+    return {name: names[name] for name in sorted(names) if not _is_left_out(name)}
+
+
+def _is_left_out(name: str) -> bool:
+    is_record = name.startswith("docs/") and name.endswith(_RECORDS) and name != _CARD
+    return is_record or any(part[0] == "." for part in name.split("/"))
 
 
 def read_config(path: Path) -> dict[str, Any]:

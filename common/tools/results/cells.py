@@ -10,6 +10,8 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from .record import read_json, read_rows, write_row
+
 _REQUIRED = ("rows", "seeds", "datasets", "metrics", "headline")
 _OPTIONAL = ("train", "evaluate", "curves", "_desc_")
 _MACHINE = ("bundle_root", "dataset_dir", "output_dir", "ckpt_dir", "ckpt_path")
@@ -39,8 +41,22 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Name of the cell, also of its result file."""
-        return f"{self.dataset}-{self.row}-seed{self.seed}"
+        """Name of the cell."""
+        return f"{self.dataset}-{self.row_name}"
+
+    @property
+    def row_name(self) -> str:
+        """Name of its row in the file of its data set."""
+        return f"{self.row}-seed{self.seed}"
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """What its result must have been made with, as JSON."""
+        return json.loads(json.dumps({"settings": self.settings, "config_hash": self.config_hash}))
+
+    def result_file(self, folder: str | Path) -> Path:
+        """The file of results of its data set."""
+        return Path(folder) / f"{self.dataset}.json"
 
     @property
     def run_name(self) -> str:
@@ -53,15 +69,7 @@ class Cell:
         return "{dataset_dir}" in json.dumps(self.settings)
 
     def overrides(self, stage: str, folders: Mapping[str, str]) -> dict[str, Any]:
-        """Overrides of one stage, with the folders of this machine filled in.
-
-        Args:
-            stage: "train" or "evaluate".
-            folders: "dataset_dir" and "output_dir" → path.
-
-        Returns:
-            Config entry → value.
-        """
+        """Overrides of one stage, with "dataset_dir" and "output_dir" of this machine filled in."""
         return {name: _filled(value, folders) for name, value in self.settings[stage].items()}
 
 
@@ -149,7 +157,7 @@ def read_table(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"expected the declaration of a table at {path}, found none")
-    table = _read_json(path)
+    table = read_json(path)
     missing = [name for name in _REQUIRED if not table.get(name)]
     unknown = [name for name in table if name not in (*_REQUIRED, *_OPTIONAL)]
     if missing or unknown:
@@ -169,13 +177,6 @@ def _check_entries(path: Path, entries: Mapping[str, Mapping[str, Any]], known: 
         unknown = [key for key in entry if key not in known and not key.startswith("_desc_")]
         if unknown:
             raise ValueError(f"expected {name!r} in {path} to hold only {list(known)}, got {unknown}")
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"expected JSON in {path}, got: {error}") from error
 
 
 def all_cells(table: Mapping[str, Any], config_folder: str | Path) -> list[Cell]:
@@ -204,23 +205,51 @@ def all_cells(table: Mapping[str, Any], config_folder: str | Path) -> list[Cell]
     return cells
 
 
-def read_result(path: str | Path, cell: Cell) -> dict[str, Any] | None:
+def read_result(folder: str | Path, cell: Cell) -> dict[str, Any] | None:
     """Result of a cell.
 
     Args:
-        path: its result file.
+        folder: of the results, with a file per data set.
         cell: the cell.
 
     Returns:
-        Content of the file, or None where there is none or where it was made with other settings or configs.
+        Its row of the file, or None where there is none or where it was made with other settings or configs.
 
     Raises:
         ValueError: naming the file, where it is no JSON.
     """
-    path = Path(path)
-    if not path.is_file():
-        return None
-    result = _read_json(path)
-    made_with = {"settings": result.get("settings"), "config_hash": result.get("config_hash")}
-    expected = {"settings": json.loads(json.dumps(cell.settings)), "config_hash": cell.config_hash}
-    return result if made_with == expected else None
+    result = read_rows(cell.result_file(folder)).get(cell.row_name)
+    return result if result is not None and made_with(result) == cell.made_with else None
+
+
+def made_with(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result must share with its cell to be current: settings and configs."""
+    return {name: result.get(name) for name in ("settings", "config_hash")}
+
+
+def restamped(folder: str | Path, cells: Sequence[Cell]) -> list[str]:
+    """Give results the settings and the hash that their cells have now, whatever they were made with.
+
+    For edits that change no number, such as names of classes and options that moved: not before some of the cells were
+    trained again and came out with equal digits. The former hash goes into the list ``restamped`` of the result.
+
+    Args:
+        folder: of the results.
+        cells: each with a result.
+
+    Returns:
+        Names of the cells whose result was not current.
+
+    Raises:
+        ValueError: naming the cells without a result; nothing is written then.
+    """
+    found = {cell.name: read_rows(cell.result_file(folder)).get(cell.row_name) for cell in cells}
+    absent = [name for name, result in found.items() if result is None]
+    if absent:
+        raise ValueError(f"restamp: expected cells that have a result, got {', '.join(absent)}")
+    outdated = [cell for cell in cells if made_with(found[cell.name]) != cell.made_with]
+    for cell in outdated:
+        result = found[cell.name]
+        former = [*result.get("restamped", []), result.get("config_hash")]
+        write_row(cell.result_file(folder), cell.row_name, {**result, **cell.made_with, "restamped": former})
+    return [cell.name for cell in outdated]

@@ -8,12 +8,13 @@ from typing import Any
 from monai.utils import optional_import
 
 from ...files import write_atomically
+from .record import columns
 
 
-def read_convergence(output_dir: Path) -> list[dict[str, Any]]:
-    """What :class:`~common.training.records.Convergence` wrote in the folder of a run; empty without it."""
+def read_convergence(output_dir: Path) -> dict[str, list]:
+    """What :class:`~common.training.records.Convergence` wrote in the folder of a run, a list per score; or nothing."""
     path = Path(output_dir) / "convergence.json"
-    return json.loads(path.read_text()) if path.is_file() else []
+    return columns(json.loads(path.read_text())) if path.is_file() else {}
 
 
 def draw_convergence(
@@ -51,19 +52,20 @@ def draw_convergence(
     return path
 
 
-def _runs(results: Sequence[Mapping[str, Any]]) -> list[list[dict]]:
+def _runs(results: Sequence[Mapping[str, Any]]) -> list[dict[str, list]]:
     return [result["convergence"] for result in results if result.get("convergence")]
 
 
-def _draw_panel(panel, table: Mapping[str, Any], runs: Mapping[str, list[list[dict]]], score: str) -> None:
+def _draw_panel(panel, table: Mapping[str, Any], runs: Mapping[str, list[dict[str, list]]], score: str) -> None:
     """All rows of a data set; a color belongs to its row, whether or not the rows before it were run."""
     drawn = []
     for color, (row, own) in enumerate(runs.items()):
         for number, run in enumerate(own):
-            points = [point for point in run if point.get(score) is not None]
-            values = [point[score] for point in points]
+            pairs = zip(run["epoch"], run.get(score, []), strict=False)
+            points = [(epoch, value) for epoch, value in pairs if value is not None]
+            values = [value for _, value in points]
             title = None if number else table["rows"][row].get("title", row)
-            panel.plot([point["epoch"] for point in points], values, color=f"C{color}", linewidth=1, label=title)
+            panel.plot([epoch for epoch, _ in points], values, color=f"C{color}", linewidth=1, label=title)
             drawn += values
     if drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
         panel.set_yscale("log")

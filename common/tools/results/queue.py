@@ -78,7 +78,7 @@ def _reason(log: Path) -> str:
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[bool]:
+def exclusive(folder: Path, wait: bool = False) -> Iterator[bool]:
     """Whether this process now owns a folder, for the length of a with block.
 
     The kernel frees the lock when its last holder ends, however it ends, so there are no stale locks. Processes
@@ -87,6 +87,7 @@ def exclusive(folder: Path) -> Iterator[bool]:
 
     Args:
         folder: created where missing.
+        wait: until no other process owns it.
 
     Yields:
         True for the owner, False where another process owns the folder.
@@ -101,7 +102,7 @@ def exclusive(folder: Path) -> Iterator[bool]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a+") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
             return

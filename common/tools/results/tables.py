@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,20 @@ def summary(values: Sequence[float | None], expected: int, scale: float = 1.0, d
     return text if len(values) == expected else f"{text} ({len(values)} of {expected})"
 
 
-def markdown_table(
+def markdown_table(titles: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """Markdown table, its first column to the left, the others to the right.
+
+    Example:
+        >>> print(markdown_table(["", "Dice"], [["before", 0.5]]))
+        |  | Dice |
+        | --- | ---: |
+        | before | 0.5 |
+    """
+    rule = ["---"] + ["---:"] * (len(titles) - 1)
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in (titles, rule, *lines))
+
+
+def results_table(
     table: Mapping[str, Any], dataset: str, results: Mapping[tuple[str, str], list[Mapping[str, Any]]]
 ) -> str:
     """Table of one data set: a line per row, a column per metric.
@@ -54,14 +67,12 @@ def markdown_table(
     Raises:
         KeyError: if a result lacks one of the table's metrics.
     """
-    metrics = table["metrics"]
-    titles = ["", *(style.get("title", name) for name, style in metrics.items())]
-    lines = [titles, ["---"] + ["---:"] * len(metrics)]
+    metrics, lines = table["metrics"], []
     for row, style in table["rows"].items():
         found = results.get((dataset, row), [])
         texts = [_entry(name, metrics[name], found, len(table["seeds"])) for name in metrics]
         lines.append([style.get("title", row), *texts])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown_table(["", *(style.get("title", name) for name, style in metrics.items())], lines)
 
 
 def _entry(name: str, style: Mapping[str, Any], results: Sequence[Mapping[str, Any]], expected: int) -> str:

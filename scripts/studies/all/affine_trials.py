@@ -21,11 +21,11 @@ from tqdm import tqdm
 
 from common.data.layouts.multi_contrast import multi_contrast_subjects
 from common.data.volume import read_volume
-from common.files import write_json
 from common.solvers.affine import affine_by_mutual_information, transform
 from common.tools.command_line import run_command
-from common.world.grid import Grid
-from common.world.maps import apply_affine
+from common.tools.results.record import ScoredRow, means
+from common.words import one_of
+from common.world.grid import Grid, apply_affine
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 LPS = np.diag([-1.0, -1.0, 1.0])
@@ -83,7 +83,7 @@ def affine_trials(
     num_threads: int = 1,
     results_dir: str = "",
 ) -> None:
-    """Run the trials with one tool and write every error as JSON.
+    """Run the trials with one tool, keep every error as its row of affine_trials.json and print the means.
 
     Args:
         data_dir: folder that holds LimbCTMR and MultiContrastBrain.
@@ -94,20 +94,24 @@ def affine_trials(
         num_threads: of torch; set ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS for ANTs.
         results_dir: where the file goes; empty for docs/results.
     """
-    if tool not in TOOLS:
-        raise ValueError(f"tool: expected one of {', '.join(TOOLS)}, got {tool!r}")
+    one_of("tool", tool, TOOLS)
     torch.set_num_threads(num_threads)
-    path = (Path(results_dir) if results_dir else RESULTS) / f"affine_trials-{tool}.json"
-    settings = {"tool": tool, "shift_mm": shift_mm, "degrees": degrees, "num_threads": num_threads}
-    rows, at_rest = [], {}
-    for seed in tqdm(range(num_trials), desc=tool):
+    settings = {"shift_mm": shift_mm, "degrees": degrees, "num_threads": num_threads}
+    record = ScoredRow(Path(results_dir or RESULTS, "affine_trials.json"), tool, settings)
+    at_rest: dict[str, torch.Tensor] = {}
+    for seed in tqdm(range(len(record.rows), num_trials), desc=tool):
         name, pair = _pair(Path(data_dir), seed)
         if name not in at_rest:
             at_rest[name] = TOOLS[tool](*pair)
-        row = _trial(TOOLS[tool], pair, at_rest[name], (shift_mm, degrees), seed)
-        rows.append({"pair": name, "seed": seed} | row)
-        write_json(path, settings | {"summary": _summary(rows), "trials": rows})
-    print(f"{path}: {_summary(rows)}")
+        record.add(f"{name}, {seed}", _trial(TOOLS[tool], pair, at_rest[name], (shift_mm, degrees), seed))
+    for kind in ("limb", "T1-FLAIR"):
+        rows = [row | _within(row) for row in record.rows if kind in row["item"]]
+        print(f"{tool}, {len(rows)} trials, {kind}: {means(rows)}")
+
+
+def _within(row: dict) -> dict[str, float]:
+    """Whether the errors of a trial are at most 2 mm."""
+    return {f"{name}_within_2": float(row[name] <= 2) for name in ("error_mm", "difference_to_unmoved_mm")}
 
 
 def _pair(data_dir: Path, seed: int) -> tuple[str, list[MetaTensor]]:
@@ -121,7 +125,7 @@ def _pair(data_dir: Path, seed: int) -> tuple[str, list[MetaTensor]]:
 def _trial(register: Callable, pair: list[MetaTensor], at_rest: torch.Tensor, limits: tuple, seed: int) -> dict:
     fixed, moving = pair
     grid = Grid.from_image(moving)
-    center = grid.voxel_to_world((torch.tensor(grid.spatial_shape) - 1) / 2)
+    center = grid.center
     truth = random_rigid(seed, center, *limits)
     moved = MetaTensor(moving.as_tensor(), affine=truth @ grid.affine, meta=dict(moving.meta))
     started = time.perf_counter()
@@ -140,24 +144,6 @@ def _trial(register: Callable, pair: list[MetaTensor], at_rest: torch.Tensor, li
         "difference_to_unmoved_mm": error(estimate, truth @ at_rest).mean().item(),
         "seconds": seconds,
     }
-
-
-def _summary(rows: list[dict]) -> dict[str, dict[str, float]]:
-    summary = {}
-    for kind in ("limb", "head"):
-        chosen = [row for row in rows if row["pair"].startswith("limb") == (kind == "limb")]
-        if chosen:
-            columns = {
-                key: torch.tensor([row[key] for row in chosen]) for key in chosen[0] if key not in ("pair", "seed")
-            }
-            summary[kind] = {f"mean_{key}": values.mean().item() for key, values in columns.items()} | {
-                "num_trials": len(chosen),
-                "share_error_within_2_mm": (columns["error_mm"] <= 2).float().mean().item(),
-                "share_difference_to_unmoved_within_2_mm": (
-                    (columns["difference_to_unmoved_mm"] <= 2).float().mean().item()
-                ),
-            }
-    return summary
 
 
 if __name__ == "__main__":

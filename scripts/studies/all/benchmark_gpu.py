@@ -10,6 +10,7 @@ from functools import partial
 
 import torch
 
+from common.methods.cyclical_self_training.feature_refinement import AdamSettings
 from common.methods.cyclical_self_training.features import FeatureNetwork
 from common.methods.cyclical_self_training.inferer import RefinedInferer
 from common.methods.cyclical_self_training.network import ConvexRegistration
@@ -19,6 +20,7 @@ from common.methods.mine_voxelmorph.network import VoxelMorphDiff
 from common.methods.mine_voxelmorph.steps import PosteriorRegistrationSteps, joint_adam
 from common.methods.self_training.stages import SelfTrainingStep
 from common.tools.command_line import run_command
+from common.tools.results.tables import markdown_table
 
 SELF_TRAINING_SHAPE, MINE_SHAPE = (192, 160, 256), (160, 192, 224)
 
@@ -41,10 +43,11 @@ def benchmark(
         mine_shape: of those of mine_voxelmorph, one pair per step.
     """
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
-    print(f"{name}, torch {torch.__version__}\n\n| what | seconds | GiB |\n|---|---:|---:|")
+    measured = {}
     for method, shape in ((_self_training, self_training_shape), (_mine, mine_shape)):
-        for row, (seconds, gib) in _measured(method(tuple(shape), device), device, repeats).items():
-            print(f"| {row} | {seconds:.4f} | {gib:.2f} |", flush=True)
+        measured |= _measured(method(tuple(shape), device), device, repeats)
+    lines = [[row, f"{seconds:.4f}", f"{gib:.2f}"] for row, (seconds, gib) in measured.items()]
+    print(f"{name}, torch {torch.__version__}\n\n{markdown_table(['what', 'seconds', 'GiB'], lines)}")
 
 
 def _self_training(shape: tuple[int, ...], device: str) -> dict[str, Callable]:
@@ -53,7 +56,7 @@ def _self_training(shape: tuple[int, ...], device: str) -> dict[str, Callable]:
     nodes = [size // 2 for size in shape]
     batch = {"image": torch.rand(2, 2, *shape), "label": torch.zeros(2, 3, *nodes)}
     pair = batch["image"][:1].to(device)
-    refined = partial(RefinedInferer(), pair)
+    refined = partial(RefinedInferer(adam=AdamSettings(regularization_weight=6.5)), pair)
     title = f"cyclical_self_training, {_by(shape)}"
     rows: dict[str, Callable] = {}
     for kind, amp in (("bfloat16", True), ("float32", False)):

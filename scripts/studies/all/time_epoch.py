@@ -16,29 +16,25 @@ BUNDLES = Path(__file__).resolve().parents[3] / "bundles"
 
 
 class EpochClock:
-    """Ignite handler that prints the seconds of each epoch from its first to its last iteration."""
+    """Prints the seconds of each epoch from its first to its last iteration, and the share of them spent loading."""
 
     def attach(self, engine: Engine) -> None:
         """Register with a trainer."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self.epoch_started)
-        engine.add_event_handler(Events.GET_BATCH_STARTED, self.loading_started)
-        engine.add_event_handler(Events.GET_BATCH_COMPLETED, self.loading_completed)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._begin)
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self._ask)
+        engine.add_event_handler(Events.GET_BATCH_COMPLETED, self._take)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._end)
 
-    def epoch_started(self, engine: Engine) -> None:
-        """Start the clock."""
+    def _begin(self, engine: Engine) -> None:
         self.start, self.loading = time.perf_counter(), 0.0
 
-    def loading_started(self, engine: Engine) -> None:
-        """A batch was asked for."""
+    def _ask(self, engine: Engine) -> None:
         self.asked = time.perf_counter()
 
-    def loading_completed(self, engine: Engine) -> None:
-        """A batch came."""
+    def _take(self, engine: Engine) -> None:
         self.loading += time.perf_counter() - self.asked
 
-    def iteration_completed(self, engine: Engine) -> None:
-        """Print after the last iteration of the epoch."""
+    def _end(self, engine: Engine) -> None:
         if engine.state.iteration % engine.state.epoch_length == 0:
             seconds = time.perf_counter() - self.start
             share = 100 * self.loading / seconds

@@ -1,7 +1,6 @@
 """Time the parts of the coupled convex solver, alternately with convexAdam where it is installed."""
 
 import importlib.util
-import statistics
 import time
 from collections.abc import Callable
 
@@ -13,6 +12,8 @@ from common.methods.cyclical_self_training.correlation import smooth_correlation
 from common.methods.cyclical_self_training.coupled_convex import COUPLINGS, coupled_convex
 from common.methods.cyclical_self_training.network import smooth_refine
 from common.tools.command_line import run_command
+from common.tools.results.tables import markdown_table
+from common.tools.results.timing import median_seconds
 
 SINGLE = "correlation with one smoothing"
 SQUARED = "correlation, squared, two smoothings, argmin"
@@ -47,9 +48,7 @@ def benchmark(
     field = coupled_convex(cost_volume, radius, list(COUPLINGS))
     rows: dict[str, Callable] = {
         SINGLE: lambda: smooth_correlation(fixed, moving, radius),
-        "correlation, squared, two smoothings, argmin": lambda: smooth_correlation(
-            fixed, moving, radius, True, 2
-        ).argmin(1),
+        SQUARED: lambda: smooth_correlation(fixed, moving, radius, True, 2).argmin(1),
         "coupled convex": lambda: coupled_convex(cost_volume, radius, list(COUPLINGS)),
         "consistency": lambda: make_consistent(field, -field),
         "to voxels": lambda: smooth_refine(field, stride, 0.0, list(shape)),
@@ -58,43 +57,20 @@ def benchmark(
         ),
     }
     if importlib.util.find_spec("convexAdam"):
-        rows["convexAdam: correlation, squared, two smoothings, argmin"] = _convex_adam(
-            fixed, moving, radius, stride, shape
-        )
+        from convexAdam.convex_adam_utils import correlate
+
+        rows[CONVEX_ADAM] = lambda: correlate(fixed, moving, radius, stride, tuple(shape), channels)
     with torch.no_grad():
-        seconds, processor = _alternately(rows, repeats)
+        seconds, processor = (median_seconds(rows, repeats, clock) for clock in (time.perf_counter, time.process_time))
         peaks = {name: _peak_mb(function) for name, function in rows.items()}
     size = f"{list(shape)}, stride {stride}, {channels} channels, {(2 * radius + 1) ** 3} displacements"
     print(f"{size}, {num_threads} threads")
-    print("| part | seconds | processor seconds | MB allocated at most |\n|---|---:|---:|---:|")
-    for name, median in seconds.items():
-        print(f"| {name} | {median:.3f} | {processor[name]:.3f} | {peaks[name]:.0f} |")
-    other = processor.get(CONVEX_ADAM)
-    if other:
+    lines = [[name, f"{seconds[name]:.3f}", f"{processor[name]:.3f}", f"{peaks[name]:.0f}"] for name in rows]
+    print(markdown_table(["part", "seconds", "processor seconds", "MB allocated at most"], lines))
+    if CONVEX_ADAM in rows:
         for name in (SQUARED, SINGLE):
-            print(f"{name}: {other / processor[name]:.2f} times as fast as convexAdam's, by processor seconds")
-
-
-def _convex_adam(
-    fixed: torch.Tensor, moving: torch.Tensor, radius: int, stride: int, shape: tuple[int, ...]
-) -> Callable:
-    from convexAdam.convex_adam_utils import correlate
-
-    channels = fixed.shape[1]
-    return lambda: correlate(fixed, moving, radius, stride, tuple(shape), channels)
-
-
-def _alternately(rows: dict[str, Callable], repeats: int) -> tuple[dict[str, float], dict[str, float]]:
-    wall: dict[str, list[float]] = {name: [] for name in rows}
-    processor: dict[str, list[float]] = {name: [] for name in rows}
-    for number in range(repeats + 1):
-        for name, function in rows.items():
-            started, used = time.perf_counter(), time.process_time()
-            function()
-            if number:
-                wall[name].append(time.perf_counter() - started)
-                processor[name].append(time.process_time() - used)
-    return tuple({name: statistics.median(values) for name, values in taken.items()} for taken in (wall, processor))
+            ratio = processor[CONVEX_ADAM] / processor[name]
+            print(f"{name}: {ratio:.2f} times as fast as convexAdam's, by processor seconds")
 
 
 def _peak_mb(function: Callable) -> float:

@@ -15,6 +15,7 @@ from common.methods.cyclical_self_training.augmentation import (
 )
 from common.methods.cyclical_self_training.smoothing import box_smooth
 from common.tools.command_line import run_command
+from common.tools.results.tables import markdown_table
 
 
 def study(
@@ -36,9 +37,8 @@ def study(
         fields = [refine_lattice(field, stride, 0.0, list(shape)) for field in cells]
         for name, value in _errors(cells[0], fields, list(shape), stride, generator).items():
             rows.setdefault(name, []).append(value)
-    print(f"| released code in place of the exact form | mean error, voxels, of {mean_length:g} |\n|---|---:|")
-    for name, values in rows.items():
-        print(f"| {name} | {statistics.fmean(values):.3f} |")
+    titles = ["released code in place of the exact form", f"mean error, voxels, of {mean_length:g}"]
+    print(markdown_table(titles, [[name, f"{statistics.fmean(values):.3f}"] for name, values in rows.items()]))
 
 
 def random_field(shape: list[int], mean_length: float, generator: torch.Generator) -> torch.Tensor:

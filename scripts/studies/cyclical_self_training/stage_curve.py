@@ -1,33 +1,37 @@
 """Score every stage of a self-training, and features that were never trained, on one list of pairs."""
 
-import json
 import statistics
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from monai.bundle import ConfigParser
-from monai.metrics import compute_dice
 
 from common.fields.ddf import warp
-from common.fields.jacobian import folding_fraction
-from common.files import write_json
+from common.fields.jacobian import inner_folding_fraction
 from common.methods.cyclical_self_training.features import MindFeatures
 from common.methods.cyclical_self_training.inferer import RefinedInferer
 from common.methods.cyclical_self_training.network import ConvexRegistration
 from common.methods.cyclical_self_training.pairs import scored_pairs
 from common.methods.self_training.stages import fingerprint
-from common.metrics.overlap import label_of, one_hot_label
-from common.solvers.image_refinement import InstanceSearch
+from common.metrics.overlap import label_of, one_hot_label, overlap_scores
+from common.solvers.image_refinement import ImageRefinement
 from common.tools.command_line import run_command
+from common.tools.results.record import read_rows, write_row
 from common.transforms.load import LoadVolumed
 
 BUNDLE = Path(__file__).parents[3] / "bundles" / "cyclical_self_training"
 KEYS = ("fixed", "moving", "fixed_label", "moving_label")
-SETTINGS = ("one_solve", "one_warp_adam", "two_warps", "two_warps_adam", "two_warps_adam_search")
-SEARCH = ("num_search_steps", "search_similarity", "search_weight", "search_rate", "search_spacing")
+SETTINGS = ("one_solve", "one_warp_adam", "two_warps", "two_warps_adam", "two_warps_adam_refined")
+REFINEMENT = (
+    "num_refinement_steps",
+    "refinement_similarity",
+    "refinement_weight",
+    "refinement_rate",
+    "refinement_spacing",
+)
 RANDOM, MIND = "stage 0, random features", "MIND-SSC features, not trained"
 MIND_WEIGHT = 6.0  # regularization of Adam with 12 descriptors that are not projected; best of 1, 3 and 6 on tune pairs
 
@@ -44,7 +48,7 @@ def stage_curve(
     beside: str = "",
     **others: str,
 ) -> None:
-    """Dice on the network's grid of 1 mm after each stage: one solve, one warp and Adam, two warps, Adam, the search.
+    """Dice on the network's grid of 1 mm after each stage: one solve, one warp and Adam, two warps, Adam, images.
 
     Rows that the file holds for the same weights and settings stay, so a stopped call continues.
 
@@ -56,7 +60,7 @@ def stage_curve(
         num_pairs: only the first ones.
         num_threads: of torch.
         reference: row of this call that the others are compared with, such as "stage 4"; empty for the last stage.
-        settings: scalars of inference.json that these weights need otherwise, such as "{'strides': [2, 1, 1, 1, 1]}".
+        settings: scalars of inference.json, such as "{'num_warps': 1}", beside those that the last weights carry.
         beside: JSON of another call on the same pairs, such as one with other settings; its rows, where this call has
             none of that name, are compared too.
         **others: files of weights of the same network, by the names of their rows, such as --trained_by_ncc FILE.
@@ -70,29 +74,27 @@ def stage_curve(
     if reference not in (RANDOM, *trained, MIND):
         raise ValueError(f"reference: expected one of {', '.join((RANDOM, *trained, MIND))}, got {reference}")
     torch.set_num_threads(num_threads)
-    parser = _parser(settings or {})
+    weights = list(trained.values())[-1:] or [BUNDLE / "models" / "model.pt"]
+    parser = _parser({"bundle_root": str(BUNDLE), "ckpt_path": str(weights[0])} | (settings or {}))
     inferer = parser.get_parsed_content("inferer")
-    search, inferer.search = inferer.search, None
+    refinement, inferer.refinement = inferer.refinement, None
     pairs = _load(parser, scored_pairs(dataset_dir, part, num_pairs))
     path = Path(results or BUNDLE / "docs" / "results" / f"stage_curve_{part}.json")
-    before = [_dice(torch.zeros(1, 3, *image.shape[2:]), *labels) for image, labels in pairs]
     head = {"part": part, "num_pairs": len(pairs)}
-    rows = _finished(path, head) | {"before": {"dice": _mean(before)}}
+    before = [_dice(torch.zeros(1, 3, *image.shape[2:]), *labels) for image, labels in pairs]
+    write_row(path, "before", head | {"dice": _mean(before)})
     others_scored, scored = _beside(beside, head), {}
     for name, network, own in _networks(parser, trained, inferer):
-        origin = {"weights": fingerprint(network), "num_warps": own.num_warps, "adam": asdict(own.adam)}
-        origin["search"] = {key: parser.get(key) for key in SEARCH}
+        origin = head | {"weights": fingerprint(network), "num_warps": own.num_warps, "adam": asdict(own.adam)}
+        origin["refinement"] = {key: parser.get_parsed_content(key) for key in REFINEMENT}
         origin |= {"settings": settings} if settings else {}
-        if not rows.get(name, {}).items() >= origin.items():
-            rows[name] = origin | _row(network, own, search, pairs)
-            write_json(path, head | {"rows": rows})
-            print(name, {setting: round(rows[name][f"{setting}_dice"], 4) for setting in SETTINGS}, flush=True)
-        scored[name] = rows[name]["pairs"]
-    print(
-        "\n".join(
-            comparison(scored | {name: row for name, row in others_scored.items() if name not in scored}, reference)
-        )
-    )
+        row = read_rows(path).get(name, {})
+        if not row.items() >= origin.items():
+            row = origin | _row(network, own, refinement, pairs)
+            write_row(path, name, row)
+            print(name, {setting: round(row[f"{setting}_dice"], 4) for setting in SETTINGS}, flush=True)
+        scored[name] = row["pairs"]
+    print("\n".join(comparison(scored | {k: v for k, v in others_scored.items() if k not in scored}, reference)))
     print(path)
 
 
@@ -105,18 +107,10 @@ def _parser(settings: Mapping[str, object]) -> ConfigParser:
     return ConfigParser(config | dict(settings))
 
 
-def _finished(path: Path, head: dict) -> dict[str, dict]:
-    """Rows of an earlier call for the same pairs."""
-    found = json.loads(path.read_text()) if path.is_file() else {}
-    return found["rows"] if found.items() >= head.items() else {}
-
-
 def _beside(path: str, head: dict) -> dict[str, dict]:
     """Dice of every pair of the rows of another call for the same pairs."""
-    if not path:
-        return {}
-    found = _finished(Path(path), head)
-    if not found:
+    found = {name: row for name, row in read_rows(path).items() if row.items() >= head.items()} if path else {}
+    if path and not found:
         raise ValueError(f"beside {path}: expected results of {head['num_pairs']} pairs of {head['part']}, got others")
     return {name: row["pairs"] for name, row in found.items() if "pairs" in row}
 
@@ -137,14 +131,10 @@ def _networks(parser: ConfigParser, trained: Mapping[str, Path], inferer: Refine
     for name, path in trained.items():
         network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
         yield name, network, inferer
-    adam = inferer.adam
-    options = {"num_adam_iterations": adam.num_iterations, "learning_rate": adam.learning_rate}
-    names = ("normalize", "velocity", "zero_border", "fixed_border", "coarse_integration")
-    options |= {name: getattr(adam, name) for name in names}
-    options |= {"projection_channels": 0, "regularization_weight": MIND_WEIGHT}
+    adam = replace(inferer.adam, projection_channels=0, regularization_weight=MIND_WEIGHT)
     features = MindFeatures(network.stride, network.fine_stride)
     mind = ConvexRegistration(features, zero_border=network.zero_border).eval()
-    yield MIND, mind, RefinedInferer(**options)
+    yield MIND, mind, RefinedInferer(adam=adam)
 
 
 def _load(parser: ConfigParser, files: list[dict]) -> list[tuple]:
@@ -159,7 +149,7 @@ def _load(parser: ConfigParser, files: list[dict]) -> list[tuple]:
     return pairs
 
 
-def _row(network: ConvexRegistration, inferer: RefinedInferer, search: InstanceSearch, pairs: list[tuple]) -> dict:
+def _row(network: ConvexRegistration, inferer: RefinedInferer, refinement: ImageRefinement, pairs: list[tuple]) -> dict:
     scores: dict[str, list[float]] = {f"{name}_{what}": [] for name in SETTINGS for what in ("dice", "folds")}
     once = copy(inferer)
     once.num_warps = 1
@@ -167,10 +157,10 @@ def _row(network: ConvexRegistration, inferer: RefinedInferer, search: InstanceS
         with torch.no_grad():
             _, one_warp = once.solve(image, network, torch.Generator().manual_seed(inferer.seed))
             before, after = inferer.solve(image, network, torch.Generator().manual_seed(inferer.seed))
-            fields = (network(image), one_warp, before, after, search(after, image))
+            fields = (network(image), one_warp, before, after, refinement(after, image))
             for name, ddf in zip(SETTINGS, fields, strict=True):
                 scores[f"{name}_dice"].append(_dice(ddf, *labels))
-                scores[f"{name}_folds"].append(folding_fraction(ddf).item())
+                scores[f"{name}_folds"].append(inner_folding_fraction(ddf).item())
     return {name: _mean(values) for name, values in scores.items()} | {
         "pairs": {name: [round(value, 4) for value in scores[f"{name}_dice"]] for name in SETTINGS}
     }
@@ -206,8 +196,7 @@ def comparison(scored: Mapping[str, Mapping[str, list[float]]], reference: str) 
 def _dice(ddf: torch.Tensor, fixed_label: torch.Tensor, moving_label: torch.Tensor, num_structures: int = 2) -> float:
     channels = one_hot_label(moving_label, num_structures)[None].to(ddf)
     warped = label_of(warp(channels, ddf, padding_mode="zeros")[0])
-    pair = [one_hot_label(label, num_structures)[None] for label in (warped, fixed_label)]
-    return compute_dice(*pair, include_background=False)[0].nanmean().item()
+    return overlap_scores(warped, fixed_label, (1.0, 1.0, 1.0), num_structures)["dice"]
 
 
 def _mean(values: list[float]) -> float:

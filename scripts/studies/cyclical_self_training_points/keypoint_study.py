@@ -1,13 +1,11 @@
-"""Rows, sweeps and timing of the keypoint bundle; each result is one JSON file under its docs/results.
+"""Rows, sweeps and timing of the keypoint bundle; each result is a row of its docs/results/keypoint_study.json.
 
-python scripts/studies/cyclical_self_training_points/keypoint_study.py score --name ours --dataset_dir data/LungKeypoints
-python scripts/studies/cyclical_self_training_points/keypoint_study.py score --name no_features --dataset_dir data/LungKeypoints --unary_scale 0
-python scripts/studies/cyclical_self_training_points/keypoint_study.py sweep --name unary_scale --dataset_dir data/LungKeypoints
-python scripts/studies/cyclical_self_training_points/keypoint_study.py timing --name timing --dataset_dir data/LungKeypoints
+python scripts/studies/cyclical_self_training_points/keypoint_study.py score --name ours --dataset_dir DIR
+python scripts/studies/cyclical_self_training_points/keypoint_study.py sweep --name unary_scale --dataset_dir DIR
+python scripts/studies/cyclical_self_training_points/keypoint_study.py timing --name timing --dataset_dir DIR
 python scripts/studies/cyclical_self_training_points/keypoint_study.py table
 """
 
-import json
 import time
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import torch
 from forward_backward import forward_backward_error_mm
 from monai.utils import optional_import
 
-from common.files import write_json
+from common.memory import peak_memory_gib
 from common.methods.cyclical_self_training_points import belief_propagation
 from common.methods.cyclical_self_training_points.image import CloudsToImaged, PredToDisplacementsd
 from common.methods.cyclical_self_training_points.inferer import KeypointPasses
@@ -24,11 +22,12 @@ from common.methods.cyclical_self_training_points.pairs import keypoint_pairs
 from common.methods.cyclical_self_training_points.scores import ScoreKeypointsd
 from common.methods.cyclical_self_training_points.spline import ThinPlateSpline
 from common.tools.command_line import run_command
-from common.training.records import peak_memory_gib
+from common.tools.results.record import columns, means, read_rows, rows_of, write_row
+from common.tools.results.tables import markdown_table
 from common.weights import weights_sha256
 
 BUNDLE = Path(__file__).resolve().parents[3] / "bundles" / "cyclical_self_training_points"
-RESULTS = BUNDLE / "docs" / "results"
+RESULTS = BUNDLE / "docs" / "results" / "keypoint_study.json"
 FIGURES = BUNDLE / "docs" / "figures"
 
 
@@ -52,7 +51,7 @@ def register(network: KeypointRegistration, pair: dict, prealign: bool, num_pass
     for result in results:
         done = PredToDisplacementsd()({**item, "pred": result[0]})
         rows.append(ScoreKeypointsd(grid_mm=8.0 if result is results[-1] else 0)(done)["scores"])
-    return {"name": pair["name"], **rows[-1], "tre_first_pass_mm": rows[0]["tre_mm"], "seconds": seconds}
+    return {"item": pair["name"], **rows[-1], "tre_first_pass_mm": rows[0]["tre_mm"], "seconds": seconds}
 
 
 def score(
@@ -68,7 +67,7 @@ def score(
     """TRE of every case with landmarks.
 
     Args:
-        name: of the result file; a fold adds its number.
+        name: of the row; a fold adds its number.
         dataset_dir: folder of keypoint archives.
         weights: state dict; empty for random features.
         unary_scale: 0 for no features.
@@ -104,7 +103,7 @@ def sweep(
             errors.append(float(forward_backward_error_mm(network, *points).mean()))
             landmark_errors.append(register(network, pair, True, 1)["tre_mm"])
         mean = [sum(values) / len(values) for values in (errors, landmark_errors)]
-        rows.append({"name": f"{scale:g}", "forward_backward_mm": mean[0], "tre_mm": mean[1], "per_case": errors})
+        rows.append({"item": f"{scale:g}", "forward_backward_mm": mean[0], "tre_mm": mean[1]})
         print(rows[-1], flush=True)
     settings = {"weights": weights_sha256(weights) if weights else "", "num_candidates": num_candidates}
     save(name, settings, rows)
@@ -132,7 +131,7 @@ def timing(name: str, dataset_dir: str, repeats: int = 3, num_threads: int = 2, 
             started, cpu = time.perf_counter(), time.process_time()
             with torch.no_grad():
                 network(item["image"][None])
-            rows.append({"name": version, "seconds": time.perf_counter() - started})
+            rows.append({"item": version, "seconds": time.perf_counter() - started})
             rows[-1] |= {"cpu_seconds": time.process_time() - cpu, "peak_memory_gib": peak_memory_gib()}
             print(rows[-1], flush=True)
     belief_propagation.message_minimum = ours
@@ -169,24 +168,24 @@ def picture(dataset_dir: str, case: str = "copd_04", weights: str = str(BUNDLE /
 
 
 def save(name: str, settings: dict, rows: list[dict]) -> None:
-    """Writes one result and prints its mean."""
-    keys = [key for key, value in rows[0].items() if isinstance(value, float)]
-    mean = {key: sum(row[key] for row in rows) / len(rows) for key in keys}
-    write_json(RESULTS / f"{name}.json", {"settings": settings, "rows": rows, "mean": mean})
-    print(name, {key: round(value, 3) for key, value in mean.items()}, flush=True)
+    """Writes one row and prints its means."""
+    write_row(RESULTS, name, {"settings": settings, "scores": columns(rows)})
+    print(name, {key: round(value, 3) for key, value in means(rows).items()}, flush=True)
 
 
 def table() -> None:
-    """The rows of all scored results, as Markdown; folds of one name make one row."""
+    """All scored results as Markdown; folds of one name make one line."""
     parts: dict[str, list[dict]] = {}
-    for path in sorted(RESULTS.glob("*.json")):
-        rows = json.loads(path.read_text())["rows"]
-        if "tre_first_pass_mm" in rows[0]:
-            parts.setdefault(path.stem.partition("-fold")[0], []).extend(rows)
+    for name, row in read_rows(RESULTS).items():
+        if "tre_first_pass_mm" in row["scores"]:
+            parts.setdefault(name.partition("-fold")[0], []).extend(rows_of(row["scores"]))
+    lines = []
     for name, rows in parts.items():
-        cells = [f"{row['tre_mm']:.2f}" for row in rows]
-        means = [sum(row[key] for row in rows) / len(rows) for key in ("tre_first_pass_mm", "tre_mm", "sdlogj")]
-        print(f"| {name} | {' | '.join(cells)} | {means[0]:.2f} | {means[1]:.2f} | {means[2]:.3f} |")
+        mean = means(rows)
+        texts = [f"{mean['tre_first_pass_mm']:.2f}", f"{mean['tre_mm']:.2f}", f"{mean['sdlogj']:.3f}"]
+        lines.append([name, *(f"{row['tre_mm']:.2f}" for row in rows), *texts])
+    cases = [f"{number:02d}" for number in range(1, max(len(line) for line in lines) - 3)]
+    print(markdown_table(["row", *cases, "one pass", "mean", "SDlogJ"], lines))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from monai.bundle import ConfigParser
 
 from common.methods.mcd_pemd.discrepancy import ClassifierDiscrepancy
 from common.tools.command_line import run_command
+from common.tools.results.tables import markdown_table
 
 BUNDLE = Path(__file__).resolve().parents[3] / "bundles" / "mcd_pemd"
 DISCREPANCIES = ("pemd16", "pemd2", "pemd16_swd", "l1", "swd")
@@ -48,9 +49,9 @@ def discrepancy_scale(
     with torch.no_grad():
         features = [network.features(image) for image in images.split(batch_size)]
     scales = {name: _scale(name, network, features, temperature, seed) for name in DISCREPANCIES}
-    print("| discrepancy | value | gradient | gradient / that of p-EMD (16) |\n|---|---:|---:|---:|")
-    for name, (value, gradient) in scales.items():
-        print(f"| {name} | {value:.2g} | {gradient:.2g} | {gradient / scales['pemd16'][1]:.4f} |")
+    own = scales["pemd16"][1]
+    lines = [[name, f"{value:.2g}", f"{norm:.2g}", f"{norm / own:.4f}"] for name, (value, norm) in scales.items()]
+    print(markdown_table(["discrepancy", "value", "gradient", "gradient / that of p-EMD (16)"], lines))
 
 
 def _scale(

@@ -21,6 +21,7 @@ from common.files import write_json
 from common.methods.mcd_pemd.discrepancy import sliced_wasserstein_discrepancy
 from common.methods.mcd_pemd.projected_emd import ProjectedEMDLoss
 from common.tools.command_line import run_command
+from common.tools.results.tables import markdown_table
 
 NUM_BINS = 5
 NUM_TIMED_PAIRS = 256
@@ -28,11 +29,7 @@ RANDOM_SHARE = 0.2
 
 
 def gaussian_histograms(count: int, generator: torch.Generator) -> torch.Tensor:
-    """Histograms of one Gaussian-like peak each: center anywhere on the grid, standard deviation 0.4 to 1.4 bins.
-
-    Returns:
-        (count, 25), float64.
-    """
+    """One Gaussian-like peak each, anywhere on the grid, standard deviation 0.4 to 1.4 bins: (count, 25), float64."""
     axis = torch.arange(NUM_BINS, dtype=torch.float64)
     center = (NUM_BINS - 1) * torch.rand(count, 2, 1, 1, generator=generator, dtype=torch.float64)
     sd = 0.4 + torch.rand(count, 1, 1, generator=generator, dtype=torch.float64)
@@ -144,19 +141,11 @@ def emd_study(num_pairs: int = 500, seed: int = 0, rounds: int = 9, output_dir: 
     }
     times = timing(rounds, seed)
     if output_dir:
-        folder = Path(output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
         settings = {"num_pairs": num_pairs, "seed": seed, "rounds": rounds}
-        write_json(folder / "emd_study.json", {"settings": settings, "pearson": pearson, "timing": times})
-        draw(values["one peak"], folder / "emd_study.png")
-    return report(pearson, times)
-
-
-def report(pearson: dict[str, dict[str, float]], times: dict[str, float]) -> str:
-    """The study as Markdown."""
-    lines = ["| distance | " + " | ".join(HISTOGRAMS) + " |", "|---" * (len(HISTOGRAMS) + 1) + "|"]
-    lines += [f"| {name} | " + " | ".join(f"{r:.4f}" for r in row.values()) + " |" for name, row in pearson.items()]
-    return "\n".join(lines) + (
+        write_json(Path(output_dir, "emd_study.json"), {"settings": settings, "pearson": pearson, "timing": times})
+        draw(values["one peak"], Path(output_dir, "emd_study.png"))
+    lines = [[name, *(f"{r:.4f}" for r in row.values())] for name, row in pearson.items()]
+    return markdown_table(["distance", *HISTOGRAMS], lines) + (
         f"\n\nForward and backward on {NUM_TIMED_PAIRS} pairs: p-EMD {1e3 * times['projected_s']:.3f} ms, "
         f"exact {1e3 * times['exact_s']:.1f} ms, ratio {times['ratio']:.0f}"
     )

@@ -1,14 +1,12 @@
 """Endpoint error of a displacement classifier on a head that a known smooth field has moved.
 
-    python scripts/studies/mcd_pemd/evaluate_inference.py --dataset_dir DIR --subject ms26 --ckpt_path bundles/mcd_pemd/models/model.pt
-    python scripts/studies/mcd_pemd/evaluate_inference.py --dataset_dir DIR --subject ms26 --ckpt_path FILE --seeds 0,1,2 --num_passes 1
+    python scripts/studies/mcd_pemd/evaluate_inference.py --dataset_dir DIR --subject ms26 --ckpt_path FILE
 
 The fixed image is one contrast of the subject, the moving image another contrast of it, moved. Compared are the zero
 field, a network with random weights and the trained one. Options of the inferer follow as they are.
 """
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -17,12 +15,14 @@ from torch.nn import functional
 
 from common.data.splits import select_subjects
 from common.fields.ddf import integrate, resize, warp
-from common.fields.jacobian import folding_fraction
-from common.files import write_json
+from common.fields.jacobian import inner_folding_fraction
 from common.methods.mcd_pemd.classifier import DisplacementClassifier
 from common.methods.mcd_pemd.domains import contrast_volumes
 from common.methods.mcd_pemd.inferer import PatchDisplacementInferer
+from common.methods.mine_voxelmorph.scores import endpoint_error_mm
 from common.tools.command_line import run_command
+from common.tools.results.record import means
+from common.tools.results.tables import markdown_table
 from common.transforms.intensity import subtract_background
 
 BORDER_VOXELS = 32  # added on every side along the axes that move, so that no content leaves the grid
@@ -32,22 +32,16 @@ SHIFT_SHARE = 0.9  # of the velocity's length that is common to all voxels
 
 
 def random_velocity(spatial_shape: Sequence[int], generator: torch.Generator, num_axes: int) -> torch.Tensor:
-    """Gaussian noise smoothed by 32 voxels plus a common shift, root mean square length 1.
-
-    Args:
-        spatial_shape: voxels of the image.
-        generator: source of the randomness.
-        num_axes: how many components move, the others are 0.
+    """Gaussian noise smoothed by 32 voxels plus a common shift, root mean square length 1 voxel of the image.
 
     Returns:
-        (1, 3, *low): on a grid of every fourth voxel, in voxels of that grid.
+        (1, 3, *low): on a grid of every fourth voxel, in voxels of that grid; 0 along the axes beyond ``num_axes``.
     """
     low = [math.ceil(size / STEP_VOXELS) for size in spatial_shape]
     sigma = SIGMA_VOXELS / STEP_VOXELS
     margin = math.ceil(2 * sigma)
     noise = torch.randn(1, num_axes, *[size + 2 * margin for size in low], generator=generator)
-    inner = [slice(margin, -margin)] * 3
-    smooth = GaussianFilter(3, sigma)(noise)[(slice(None), slice(None), *inner)]
+    smooth = GaussianFilter(3, sigma)(noise)[(slice(None), slice(None), *[slice(margin, -margin)] * 3)]
     shift = torch.randn(1, num_axes, 1, 1, 1, generator=generator)
     velocity = math.sqrt(1 - SHIFT_SHARE**2) * smooth / smooth.norm(dim=1).square().mean().sqrt()
     velocity = velocity + SHIFT_SHARE * shift / shift.norm()
@@ -55,16 +49,9 @@ def random_velocity(spatial_shape: Sequence[int], generator: torch.Generator, nu
 
 
 def known_field(brain: torch.Tensor, seed: int, length_voxels: float, num_axes: int) -> tuple[torch.Tensor, ...]:
-    """Diffeomorphism exp(v) of a given mean length in the brain, and its inverse exp(−v).
+    """Ddf of a diffeomorphism exp(v) with a given mean length in a mask (1, 1, X, Y, Z), and that of exp(−v).
 
-    Args:
-        brain: (1, 1, X, Y, Z) mask.
-        seed: of the velocity.
-        length_voxels: mean length of exp(v) − id in the mask.
-        num_axes: 2 for axial fields, 3.
-
-    Returns:
-        Two ddf (1, 3, X, Y, Z), voxels.
+    Unlike :func:`common.methods.mine_voxelmorph.known_warp.known_warp` it mostly shifts, as far as the class offsets.
     """
     spatial_shape = list(brain.shape[2:])
     velocity = random_velocity(spatial_shape, torch.Generator().manual_seed(seed), num_axes)
@@ -79,15 +66,8 @@ def known_field(brain: torch.Tensor, seed: int, length_voxels: float, num_axes: 
 def moved_pair(subject: Mapping, contrasts: Sequence[str], seed: int, length_mm: float, num_axes: int) -> dict:
     """Fixed image, moved moving image and the field that registers them.
 
-    Args:
-        subject: of :func:`common.methods.mcd_pemd.domains.contrast_volumes`.
-        contrasts: fixed and moving.
-        seed: of the field.
-        length_mm: mean length of the field in the brain.
-        num_axes: 2 for axial fields, 3.
-
     Returns:
-        {"image": (1, 2, X, Y, Z), "ddf": (1, 3, X, Y, Z), "brain": (1, 1, X, Y, Z), "spacing": (3, 1, 1, 1) mm}.
+        {"image": (1, 2, X, Y, Z), "ddf": (1, 3, X, Y, Z), "brain": (1, 1, X, Y, Z), "spacing": (3,) mm}.
     """
     border = (0, 0) * (3 - num_axes) + (BORDER_VOXELS,) * (2 * num_axes)
     volumes = [subtract_background(subject[contrast].as_tensor())[None] for contrast in contrasts]
@@ -96,22 +76,22 @@ def moved_pair(subject: Mapping, contrasts: Sequence[str], seed: int, length_mm:
     brain = fixed != 0
     ddf, inverse = known_field(brain, seed, length_mm / spacing[:num_axes].mean().item(), num_axes)
     image = torch.cat([fixed, warp(moving, inverse, padding_mode="zeros")], dim=1)
-    return {"image": image, "ddf": ddf, "brain": brain, "spacing": spacing.view(3, 1, 1, 1)}
+    return {"image": image, "ddf": ddf, "brain": brain, "spacing": spacing}
 
 
 def endpoint_error(ddf: torch.Tensor, pair: Mapping) -> dict[str, float]:
     """Distance in mm between where a field and the true one send the voxels of the brain, and its folds."""
-    error_mm = ((ddf - pair["ddf"]) * pair["spacing"]).norm(dim=1, keepdim=True)[pair["brain"]]
+    error_mm = endpoint_error_mm(ddf[0], pair["ddf"][0], pair["brain"][0], pair["spacing"].tolist())
     ranked = error_mm.sort().values
     return {
         "mean_mm": error_mm.mean().item(),
         "median_mm": ranked[len(ranked) // 2].item(),
         "p95_mm": ranked[int(0.95 * len(ranked))].item(),
-        "folding_fraction": folding_fraction(ddf).item(),
+        "folding_fraction": inner_folding_fraction(ddf).item(),
     }
 
 
-def networks(ckpt_path: str, spatial_dims: int, num_test_heads: int, seed: int) -> dict[str, torch.nn.Module]:
+def networks(ckpt_path: str, spatial_dims: int, num_test_heads: int, seed: int = 0) -> dict[str, torch.nn.Module]:
     """A network with random weights and the trained one."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -120,70 +100,43 @@ def networks(ckpt_path: str, spatial_dims: int, num_test_heads: int, seed: int) 
     return {"random weights": random, "trained": trained}
 
 
-def evaluate_pair(pair: Mapping, models: Mapping[str, torch.nn.Module], inferer: PatchDisplacementInferer) -> dict:
-    """Scores of the zero field and of every network: name → scores, with seconds."""
-    scores = {"zero field": {**endpoint_error(torch.zeros_like(pair["ddf"]), pair), "seconds": 0.0}}
-    for name, network in models.items():
-        start = time.perf_counter()
-        with torch.no_grad():
-            ddf = inferer(pair["image"], network)
-        seconds = time.perf_counter() - start
-        scores[name] = {**endpoint_error(ddf, pair), "seconds": seconds}
-    return scores
-
-
 def evaluate_inference(
     dataset_dir: str,
     subject: str,
     ckpt_path: str,
     seeds: int | tuple = (0, 1, 2),
-    output_path: str = "",
     spatial_dims: int = 2,
     num_test_heads: int = 2,
     length_mm: float = 20.0,
     contrasts: tuple = ("T1", "T2"),
     **inferer_options,
 ) -> str:
-    """Endpoint errors inside the brain, mean over seeded fields.
+    """Endpoint errors inside the brain, mean over seeded fields, as a Markdown table.
 
     Args:
         dataset_dir: folder in the multi-contrast layout.
         subject: which head; one that the network was not trained on.
         ckpt_path: state dict of a DisplacementClassifier.
         seeds: of the fields.
-        output_path: JSON file to write; empty for none.
         spatial_dims: 2 for axial patches and fields, 3.
         num_test_heads: of the DisplacementClassifier; 1 for weights trained without adaptation.
         length_mm: mean length of the fields inside the brain.
         contrasts: of the fixed and of the moving image.
         inferer_options: of :class:`common.methods.mcd_pemd.inferer.PatchDisplacementInferer`.
-
-    Returns:
-        A Markdown table.
     """
-    seeds = list(seeds) if isinstance(seeds, list | tuple) else [seeds]
-    models = networks(ckpt_path, spatial_dims, num_test_heads, seed=0)
+    models = networks(ckpt_path, spatial_dims, num_test_heads)
     inferer = PatchDisplacementInferer(spatial_dims=spatial_dims, **inferer_options)
     (head,) = select_subjects(contrast_volumes(dataset_dir, contrasts), [subject])
-    runs = []
-    for seed in seeds:
+    runs: dict[str, list[dict]] = {}
+    for seed in seeds if isinstance(seeds, list | tuple) else [seeds]:
         pair = moved_pair(head, contrasts, seed, length_mm, spatial_dims)
-        runs.append({"true field": endpoint_error(pair["ddf"], pair), **evaluate_pair(pair, models, inferer)})
-    if output_path:
-        settings = {"subject": subject, "seeds": seeds, "length_mm": length_mm, "contrasts": list(contrasts)}
-        settings.update(spatial_dims=spatial_dims, ckpt_path=ckpt_path, inferer=inferer_options)
-        write_json(output_path, {"settings": settings, "fields": dict(zip(map(str, seeds), runs, strict=True))})
-    return table(runs)
-
-
-def table(runs: Sequence[Mapping]) -> str:
-    """Means over the fields as Markdown."""
-    names = ["mean_mm", "median_mm", "p95_mm", "folding_fraction"]
-    lines = ["| field | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for row in runs[0]:
-        means = [sum(run[row][name] for run in runs) / len(runs) for name in names]
-        lines.append(f"| {row} | " + " | ".join(f"{mean:.3g}" for mean in means) + " |")
-    return "\n".join(lines)
+        fields = {"true field": pair["ddf"], "zero field": torch.zeros_like(pair["ddf"])}
+        with torch.no_grad():
+            fields |= {name: inferer(pair["image"], network) for name, network in models.items()}
+        for name, ddf in fields.items():
+            runs.setdefault(name, []).append(endpoint_error(ddf, pair))
+    lines = [[name, *(f"{mean:.3g}" for mean in means(rows).values())] for name, rows in runs.items()]
+    return markdown_table(["field", *means(runs["true field"])], lines)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,7 @@ from common.fields.sampling import sample
 from common.files import write_json
 from common.solvers.affine import affine_by_mutual_information
 from common.tools.command_line import run_command
-from common.world.grid import Grid
-from common.world.maps import apply_affine
+from common.world.grid import Grid, apply_affine
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 CT_SKIN_HU = -300.0
@@ -44,8 +43,7 @@ def limb_frame(data_dir: str, results_dir: str = "") -> None:
         found = sample(distance[None], at.float().t()[None, :, :, None, None]).flatten()
         rows[name] = {"mean_mm": found.mean().item(), "percentile_90_mm": found.quantile(0.9).item()}
         print(f"{name:12s} {rows[name]['mean_mm']:.2f} mm, 90th percentile {rows[name]['percentile_90_mm']:.2f} mm")
-    path = (Path(results_dir) if results_dir else RESULTS) / "limb_frame.json"
-    write_json(path, {"num_points": len(points), "skin_distance": rows})
+    write_json(Path(results_dir or RESULTS, "limb_frame.json"), {"num_points": len(points), "skin_distance": rows})
 
 
 def _body(volume: torch.Tensor, threshold: float) -> np.ndarray:

@@ -1,16 +1,13 @@
 """Endpoint errors of registrations of heads that seeded smooth diffeomorphisms have moved, in mm inside the head.
 
-    python scripts/studies/mine_voxelmorph/known_warps.py DIR --method initial
     python scripts/studies/mine_voxelmorph/known_warps.py DIR --method ants_syn
-    python scripts/studies/mine_voxelmorph/known_warps.py DIR --method mine_local --ckpt_path FILE --num_search_steps 10
-    python scripts/studies/mine_voxelmorph/known_warps.py SCAN --contrasts T1,T1 --spacing_mm 1 --spatial_shape 160,192,224 --method ants_syn
+    python scripts/studies/mine_voxelmorph/known_warps.py DIR --method mine_local --ckpt_path FILE
+    python scripts/studies/mine_voxelmorph/known_warps.py SCAN --contrasts T1,T1 --spacing_mm 1 --method ants_syn
 
 The fixed image is one contrast of a subject, the moving image another contrast of it, moved. Rows of pairs that are
-already in the result file are kept, so a stopped call continues.
+already in the row are kept, so a stopped call continues.
 """
 
-import json
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,20 +15,28 @@ from pathlib import Path
 import torch
 
 from common.fields.ddf import resize
-from common.files import write_json
-from common.inferers import InstanceSearchInferer
+from common.inferers import RefiningInferer
 from common.methods.mine_voxelmorph.grid import ToSubjectGridd
+from common.methods.mine_voxelmorph.known_warp import KnownWarpPairs
 from common.methods.mine_voxelmorph.network import VoxelMorphDiff
-from common.methods.mine_voxelmorph.pairs import KnownWarpPairs
 from common.methods.mine_voxelmorph.scores import ScoreAlignmentd
 from common.methods.mine_voxelmorph.subjects import brain_subjects
-from common.solvers.image_refinement import shrunk
+from common.solvers.image_refinement import ImageRefinement, shrunk
 from common.tools.command_line import run_command
 from common.tools.comparison.other_tools import TOOLS
-from common.training.records import scores_table
+from common.tools.results.record import ScoredRow, means
+from common.tools.results.tables import markdown_table
 from common.transforms.load import LoadVolumed
 from common.weights import weights_sha256
 
+OPTIONS = {
+    "num_refinement_steps": "num_steps",
+    "refinement_similarity": "similarity",
+    "refinement_weight": "weight",
+    "refinement_rate": "learning_rate",
+    "refinement_spacing": "control_spacing",
+    "refinement_shrink": "shrink",
+}
 RESULTS = Path(__file__).resolve().parents[3] / "bundles" / "mine_voxelmorph" / "docs" / "results"
 
 
@@ -50,14 +55,14 @@ def known_warps(
     shrink: int = 1,
     name: str = "",
     results_dir: str = "",
-    **search,
+    **refinement,
 ) -> str:
-    """Register all pairs with one method and write rows and means as JSON.
+    """Register all pairs with one method and keep their scores as a row of known_warps.json.
 
     Args:
         dataset_dir: folder in the multi-contrast layout, or of one labeled scan.
         method: name of a tool of :mod:`common.tools.comparison.other_tools`; or any name, with ``ckpt_path``.
-        ckpt_path: weights of a VoxelMorphDiff; "none" for a zero field as the start of a search.
+        ckpt_path: weights of a VoxelMorphDiff; "none" for a zero field as the start of a refinement.
         contrasts: of fixed and moving image.
         val_subjects: held-out subjects.
         part: val, or tune for the training subjects under other warps.
@@ -67,60 +72,49 @@ def known_warps(
         spatial_shape: of the common grid, on which everything is scored.
         seed: of the warps.
         shrink: the method works on a grid with so many times fewer voxels per axis, for networks of larger voxels.
-        name: of the result file; empty for the method.
+        name: of the row; empty for the method.
         results_dir: empty for the bundle's docs/results.
-        **search: arguments of :class:`common.inferers.InstanceSearchInferer`.
+        **refinement: options as inference.json of the bundle has them, such as ``num_refinement_steps``.
 
     Returns:
         The means.
 
     Raises:
-        ValueError: where the result file holds pairs of other settings.
+        ValueError: where the row holds pairs of other settings.
     """
     torch.set_num_threads(1)
     to_grid = ToSubjectGridd(contrasts, spacing_mm, spatial_shape)
     load = LoadVolumed([*dict.fromkeys(contrasts), "label"], allow_missing_keys=True)
     subjects = [to_grid(load(subject)) for subject in brain_subjects(dataset_dir, part, contrasts, val_subjects)]
     pairs = KnownWarpPairs(subjects, *contrasts, num_warps, warp_mm, spacing_mm, seed)
-    register, score = _on_coarser_grid(_method(method, ckpt_path, search), shrink), ScoreAlignmentd()
-    path = (Path(results_dir) if results_dir else RESULTS) / f"known_warps-{name or method}.json"
+    register, score = _on_coarser_grid(_method(method, ckpt_path, refinement), shrink), ScoreAlignmentd()
     settings = {"contrasts": list(contrasts), "warp_mm": warp_mm, "spacing_mm": spacing_mm, "seed": seed, "part": part}
-    settings |= {"spatial_shape": list(spatial_shape), "method": method, "search": search if ckpt_path else {}}
-    settings |= {"num_warps": num_warps}
+    settings |= {"spatial_shape": list(spatial_shape), "method": method, "num_warps": num_warps}
+    settings["refinement"] = refinement if ckpt_path else {}
     settings |= {"shrink": shrink} if shrink > 1 else {}
     if ckpt_path not in ("", "none"):
         settings["weights_sha256"] = weights_sha256(ckpt_path)
-    rows = _finished(path, settings)
+    record = ScoredRow(Path(results_dir or RESULTS, "known_warps.json"), name or method, settings)
     for number in range(len(pairs)):
         item = pairs[number]
-        if item["name"] in [row["name"] for row in rows]:
+        if record.has(item["name"]):
             continue
         started = time.perf_counter()
         ddf = register(item["image"][None])
         seconds = time.perf_counter() - started
         scores = score({**item, "pred": ddf[0]})["scores"]
-        rows.append({"name": item["name"], **scores, "seconds": seconds})
+        record.add(item["name"], {**scores, "seconds": seconds})
         print(f"{item['name']} error {scores.get('error_mm', 0):.3f} mm, {seconds:.2f} s", flush=True)
-        write_json(path, {"settings": settings, "mean": _means(rows), "pairs": rows})
-    return scores_table([{"name": name or method, **_means(rows)}]).rsplit("\n", 1)[0]
+    return markdown_table([name or method, "mean"], means(record.rows).items())
 
 
-def _finished(path: Path, settings: dict) -> list[dict]:
-    """Rows of an earlier call with the same settings."""
-    if not path.is_file():
-        return []
-    found = json.loads(path.read_text())
-    if found["settings"] != json.loads(json.dumps(settings)):
-        raise ValueError(f"{path} holds results of other settings: remove it, or give these a --name")
-    return found["pairs"]
-
-
-def _method(method: str, ckpt_path: str, search: dict) -> Callable[[torch.Tensor], torch.Tensor]:
+def _method(method: str, ckpt_path: str, refinement: dict) -> Callable[[torch.Tensor], torch.Tensor]:
     """Function from image (1, 2, X, Y, Z) to ddf (1, 3, X, Y, Z)."""
     if not ckpt_path:
         tool = TOOLS[method]
         return lambda image: torch.as_tensor(tool(*image[0].numpy()).copy()).movedim(-1, 0)[None].float()
-    inferer = InstanceSearchInferer(**{"num_search_steps": 0, **search})
+    options = {OPTIONS[name]: value for name, value in refinement.items()}
+    inferer = RefiningInferer(1, ImageRefinement(**{"num_steps": 0, **options}))
     network = VoxelMorphDiff().eval()
     if ckpt_path == "none":
         return lambda image: inferer(image, lambda x: torch.zeros(1, 3, *x.shape[2:]))
@@ -143,12 +137,6 @@ def _on_coarser_grid(register: Callable, factor: int) -> Callable[[torch.Tensor]
         return resize(register(shrunk(image, [size // factor for size in shape])), shape)
 
     return on_common_grid
-
-
-def _means(rows: list[dict]) -> dict[str, float]:
-    """Mean of every number over the rows that have it."""
-    keys = dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, float))
-    return {key: statistics.fmean(row[key] for row in rows if key in row) for key in keys}
 
 
 if __name__ == "__main__":

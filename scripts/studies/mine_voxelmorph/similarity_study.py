@@ -8,19 +8,16 @@ Per pair, velocity and statistics network start from zero and from their random 
 steps together, so that only image term and weight differ between rows. The field is exp of the velocity, as always.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from monai.data import CacheDataset
 from monai.transforms import Compose
 from torch import nn
 
 from common.fields.ddf import warp
-from common.files import write_json
 from common.methods.mine_voxelmorph.grid import ToSubjectGridd
 from common.methods.mine_voxelmorph.image_term import NAMES, image_similarity
 from common.methods.mine_voxelmorph.network import VoxelMorphDiff
@@ -29,6 +26,8 @@ from common.methods.mine_voxelmorph.scores import ScoreAlignmentd
 from common.methods.mine_voxelmorph.steps import PosteriorLoss
 from common.methods.mine_voxelmorph.subjects import brain_subjects
 from common.tools.command_line import run_command
+from common.tools.results.record import ScoredRow, means, read_rows, rows_of
+from common.tools.results.tables import markdown_table
 from common.transforms.load import LoadVolumed
 
 DOCS = Path(__file__).resolve().parents[3] / "bundles" / "mine_voxelmorph" / "docs"
@@ -45,16 +44,9 @@ def optimized_pair(
     statistics_rate: float = 0.02,
     seed: int = 0,
 ) -> tuple[torch.Tensor, nn.Module]:
-    """Minimize α · D_θ(m ∘ exp(v), f) + R(v) over v and θ.
+    """Minimize α · D_θ(m ∘ exp(v), f) + R(v) over v and θ for an image (1, 2, X, Y, Z) in [0, 1], fixed first.
 
-    Args:
-        image: (1, 2, X, Y, Z) in [0, 1], fixed first.
-        similarity: of :func:`common.methods.mine_voxelmorph.image_term.image_similarity`.
-        alpha: α.
-        num_steps: of Adam.
-        rate: half-resolution voxels by which v moves in each of the first steps.
-        statistics_rate: learning rate of θ.
-        seed: of θ and of the shuffles.
+    ``rate`` is that of v, in half-resolution voxels per step, ``statistics_rate`` that of θ.
 
     Returns:
         ddf (1, 3, X, Y, Z), voxels, and the image term with its trained θ.
@@ -104,49 +96,38 @@ def run(
         The means.
     """
     torch.set_num_threads(1)
-    folder = Path(results_dir) if results_dir else DOCS / "results"
-    path = folder / f"pairwise-{part}-{similarity}-alpha{alpha:g}.json"
     settings = {"similarity": similarity, "alpha": alpha, "num_steps": num_steps, "part": part}
-    found = json.loads(path.read_text()) if path.is_file() else {"settings": settings, "pairs": []}
-    if found["settings"] != settings:
-        raise ValueError(f"{path}: expected results of {settings}, got {found['settings']}; remove it to start again")
-    rows = found["pairs"]
+    record = ScoredRow(_path(results_dir), f"{part}-{similarity}-alpha{alpha:g}", settings)
     pairs, score = hippocampus_pairs(dataset_dir, part, num_pairs), ScoreAlignmentd(min_voxels=1)
-    for number in range(len(rows), len(pairs)):
+    for number in range(len(record.rows), len(pairs)):
         item = pairs[number]
         started = time.process_time()
         ddf, _ = optimized_pair(torch.as_tensor(item["image"])[None], similarity, alpha, num_steps)
         seconds = time.process_time() - started
-        scores = {k: v for k, v in score({**item, "pred": ddf[0]})["scores"].items() if v == v}
-        rows.append({"name": item["name"], **scores, "processor_seconds": seconds})
-        write_json(path, {"settings": settings, "mean": means(rows), "pairs": rows})
-    return json.dumps(means(rows))
-
-
-def means(rows: Sequence[Mapping]) -> dict[str, float]:
-    """Mean of every number over the rows that have it."""
-    keys = dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, float))
-    return {key: float(np.mean([row[key] for row in rows if key in row])) for key in keys}
+        record.add(item["name"], score({**item, "pred": ddf[0]})["scores"] | {"processor_seconds": seconds})
+    return markdown_table([record.name, "mean"], means(record.rows).items())
 
 
 def table(part: str = "val", results_dir: str = "") -> str:
     """Markdown table of all weights and similarities that were run on a part."""
-    lines = [
-        "| similarity | α | pairs | Dice before | Dice | voxels folded | SDlogJ |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for result in _results(part, results_dir):
-        settings, mean = result["settings"], result["mean"]
-        cells = [settings["similarity"], f"{settings['alpha']:g}", str(len(result["pairs"]))]
-        cells += [f"{mean[name]:.3f}" for name in ("initial_dice", "dice")]
-        lines.append("| " + " | ".join([*cells, f"{mean['num_folded']:.1f}", f"{mean['sdlogj']:.3f}"]) + " |")
-    return "\n".join(lines)
+    lines = []
+    for settings, rows in _results(part, results_dir):
+        mean = means(rows)
+        numbers = zip(("initial_dice", "dice", "num_folded", "sdlogj"), (3, 3, 1, 3), strict=True)
+        texts = [f"{mean[name]:.{digits}f}" for name, digits in numbers]
+        lines.append([settings["similarity"], f"{settings['alpha']:g}", len(rows), *texts])
+    return markdown_table(["similarity", "α", "pairs", "Dice before", "Dice", "voxels folded", "SDlogJ"], lines)
 
 
-def _results(part: str, results_dir: str = "") -> list[dict]:
-    folder = Path(results_dir) if results_dir else DOCS / "results"
-    found = [json.loads(path.read_text()) for path in sorted(folder.glob(f"pairwise-{part}-*.json"))]
-    return sorted(found, key=lambda r: (NAMES.index(r["settings"]["similarity"]), r["settings"]["alpha"]))
+def _path(results_dir: str) -> Path:
+    return Path(results_dir or DOCS / "results", "pairwise.json")
+
+
+def _results(part: str, results_dir: str = "") -> list[tuple[dict, list[dict]]]:
+    """Settings and scores of every row of a part."""
+    found = [(row["settings"], rows_of(row["scores"])) for row in read_rows(_path(results_dir)).values()]
+    chosen = [entry for entry in found if entry[0]["part"] == part]
+    return sorted(chosen, key=lambda entry: (NAMES.index(entry[0]["similarity"]), entry[0]["alpha"]))
 
 
 def figures(dataset_dir: str, alpha: float = 20.0, num_images: int = 12, results_dir: str = "") -> None:
@@ -168,16 +149,16 @@ def figures(dataset_dir: str, alpha: float = 20.0, num_images: int = 12, results
     draw_mean(folder / "mean.png", folder / "response.png", dataset_dir, alpha, num_images)
 
 
-def draw_alpha(path: Path, results: Sequence[Mapping]) -> None:
+def draw_alpha(path: Path, results: Sequence[tuple[dict, list[dict]]]) -> None:
     """Figure 2: Dice and folded voxels over α."""
     from matplotlib import pyplot
 
     _, axes = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
     for name in NAMES:
-        chosen = [r for r in results if r["settings"]["similarity"] == name]
+        chosen = [(settings["alpha"], means(rows)) for settings, rows in results if settings["similarity"] == name]
         for axis, key in zip(axes, ("dice", "num_folded"), strict=True):
             if chosen:
-                points = [(r["settings"]["alpha"], r["mean"][key]) for r in chosen]
+                points = [(alpha, mean[key]) for alpha, mean in chosen]
                 axis.plot(*zip(*points, strict=True), "o-", label=name)
     for axis, title in zip(axes, ("Dice", "voxels with |J| ≤ 0"), strict=True):
         axis.set(xscale="log", xlabel="α", title=title)
@@ -189,10 +170,9 @@ def draw_mean(path: Path, response_path: Path, dataset_dir: str, alpha: float, n
     """Figure 3: mean of the warped images and its difference to the atlas; figure 4 from the last θ."""
     from matplotlib import pyplot
 
-    rows, pairs = {}, hippocampus_pairs(dataset_dir, "tune", 1).data
+    pairs = hippocampus_pairs(dataset_dir, "tune", 1).data
     images = [torch.as_tensor(pairs[number]["T1"]) for number in range(min(num_images + 1, len(pairs)))]
-    rows["before"] = torch.stack(images[1:]).mean(dim=0)[0]
-    terms = {}
+    rows, terms = {"before": torch.stack(images[1:]).mean(dim=0)[0]}, {}
     for name in ("mine_global", "mine_local", "lncc"):
         warped = []
         for moving in images[1:]:

@@ -1,11 +1,10 @@
 """Time the Wasserstein losses against POT and against one pass of VoxelMorph, alternately, and measure their memory."""
 
 import os
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 
 import ot
 import torch
@@ -17,6 +16,8 @@ from common.losses.wasserstein.sliced import sliced_wasserstein, voxel_rows
 from common.networks.voxelmorph import VoxelMorph
 from common.tools.command_line import run_command
 from common.tools.results.peak_memory import peak_memory_mb
+from common.tools.results.tables import markdown_table
+from common.tools.results.timing import median_seconds
 
 SMALL = 16  # voxels per axis of a first call, which loads what the libraries load late
 
@@ -51,15 +52,16 @@ def benchmark(
     if only:
         print(_peak_mb(only, size, settings))
         return
-    seconds, values = {name: [] for name in rows}, {}
-    for number in range(repeats + 1):
-        for name, function in rows.items():
-            elapsed, values[name] = _measure(function, warped)
-            if number:
-                seconds[name].append(elapsed)
+    seconds = median_seconds({name: partial(_pass, function, warped) for name, function in rows.items()}, repeats)
     options = {"size": size, "num_threads": num_threads, **settings}
     peaks = {name: _peak_in_own_process(name, options) if memory else "–" for name in rows}
-    _report({name: statistics.median(times) for name, times in seconds.items()}, peaks, values)
+    lines = [[name, f"{median:.4f}", peaks[name]] for name, median in seconds.items()]
+    print(markdown_table(["forward and backward", "processor seconds", "peak memory (MB)"], lines))
+    for name, other in (("SWD", "SWD by POT"), ("PSWD", "PSWD by a loop of POT calls")):
+        difference = abs(rows[name](warped).item() / rows[other](warped).item() - 1)
+        ratio = seconds[other] / seconds[name]
+        print(f"{name}: {ratio:.1f} times as fast as POT, relative difference {difference:.1e}")
+    print(f"PSWD takes {seconds['PSWD'] / seconds['VoxelMorph']:.2f} of a pass of VoxelMorph")
 
 
 def _rows(size: int, num_projections: int, embedding: int) -> tuple[dict[str, Callable], torch.Tensor]:
@@ -90,12 +92,8 @@ def _pot(points: torch.Tensor, others: torch.Tensor, directions: torch.Tensor) -
     return torch.stack(distances).mean()
 
 
-def _measure(function: Callable, warped: torch.Tensor) -> tuple[float, float]:
-    leaf = warped.clone().requires_grad_()
-    started = time.process_time()
-    value = function(leaf)
-    value.backward()
-    return time.process_time() - started, value.item()
+def _pass(function: Callable, warped: torch.Tensor) -> None:
+    function(warped.clone().requires_grad_()).backward()
 
 
 def _peak_mb(name: str, size: int, settings: dict[str, int]) -> float | None:
@@ -103,7 +101,7 @@ def _peak_mb(name: str, size: int, settings: dict[str, int]) -> float | None:
         rows, warped = _rows(edge, **settings)
         if name not in rows:
             raise ValueError(f"only: expected one of {'; '.join(rows)}, got {name!r}")
-        peak = peak_memory_mb(lambda row=rows[name], image=warped: _measure(row, image))
+        peak = peak_memory_mb(partial(_pass, rows[name], warped))
     return peak
 
 
@@ -115,18 +113,6 @@ def _peak_in_own_process(name: str, options: dict[str, int]) -> str:
     output = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     text = output.strip().splitlines()[-1]
     return "–" if text == "None" else f"{float(text):.1f}"
-
-
-def _report(seconds: dict[str, float], peaks: dict[str, str], values: dict[str, float]) -> None:
-    print("| forward and backward | processor seconds | peak memory (MB) |\n|---|---:|---:|")
-    for name, median in seconds.items():
-        print(f"| {name} | {median:.4f} | {peaks[name]} |")
-    for name, other in (("SWD", "SWD by POT"), ("PSWD", "PSWD by a loop of POT calls")):
-        difference = abs(values[name] / values[other] - 1)
-        print(
-            f"{name}: {seconds[other] / seconds[name]:.1f} times as fast as POT, relative difference {difference:.1e}"
-        )
-    print(f"PSWD takes {seconds['PSWD'] / seconds['VoxelMorph']:.2f} of a pass of VoxelMorph")
 
 
 if __name__ == "__main__":

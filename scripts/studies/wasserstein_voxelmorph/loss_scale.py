@@ -12,6 +12,7 @@ from monai.bundle import ConfigParser
 from common.fields.ddf import warp
 from common.losses.similarity import dissimilarity
 from common.tools.command_line import run_command
+from common.tools.results.tables import markdown_table
 
 CONFIG = Path(__file__).resolve().parents[3] / "bundles" / "wasserstein_voxelmorph" / "configs" / "train.json"
 LOSSES = ("mse", "pswd", "swd", "radon")
@@ -30,9 +31,9 @@ def loss_scale(dataset_dir: str = "", num_pairs: int = 10, num_projections: int 
     parser.update({"dataset_dir": dataset_dir, "num_tune_pairs": num_pairs})
     images = [item["image"][None].as_tensor().float() for item in parser.get_parsed_content("validate#dataset")]
     scales = {name: _scale(name, images, num_projections, embedding) for name in LOSSES}
-    print("| loss | value | gradient | gradient / that of MSE |\n|---|---:|---:|---:|")
-    for name, (value, gradient) in scales.items():
-        print(f"| {name} | {value:.2g} | {gradient:.2g} | {gradient / scales['mse'][1]:.3f} |")
+    mse = scales["mse"][1]
+    lines = [[name, f"{value:.2g}", f"{norm:.2g}", f"{norm / mse:.3f}"] for name, (value, norm) in scales.items()]
+    print(markdown_table(["loss", "value", "gradient", "gradient / that of MSE"], lines))
 
 
 def _scale(name: str, images: list[torch.Tensor], num_projections: int, embedding: int) -> tuple[float, float]:

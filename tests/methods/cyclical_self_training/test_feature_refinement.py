@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from common.fields.ddf import warp
-from common.fields.jacobian import folding_fraction
+from common.fields.jacobian import inner_folding_fraction
 from common.methods.cyclical_self_training.feature_refinement import AdamSettings, projection_weights, refine_by_adam
 
 
@@ -80,7 +80,9 @@ def test_a_velocity_does_not_fold():
         "learning_rate": 0.5,
     }
     folds = [
-        folding_fraction(refine_by_adam(zero, fixed, moving, 2, settings=AdamSettings(velocity=v, **common))).item()
+        inner_folding_fraction(
+            refine_by_adam(zero, fixed, moving, 2, settings=AdamSettings(velocity=v, **common))
+        ).item()
         for v in (False, True)
     ]
     assert folds[0] > 0

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from common.methods.cyclical_self_training.feature_refinement import AdamSettings
 from common.methods.cyclical_self_training.features import FeatureNetwork
 from common.methods.cyclical_self_training.inferer import RefinedInferer
 from common.methods.cyclical_self_training.network import ConvexRegistration
@@ -81,7 +82,7 @@ def test_what_the_network_predicts_is_a_perfect_label():
 
 
 def test_labels_are_the_refined_field_on_every_second_voxel():
-    inferer = RefinedInferer(2, 3, 2, normalize=True, projection_channels=4)
+    inferer = RefinedInferer(2, 3, AdamSettings(2, 1.0, 6.5, 4, normalize=True))
     item = {"image": batch()["image"][0]}
     with torch.no_grad():
         label, difficulty = ImageLabeler(inferer)(network().eval(), item, torch.Generator().manual_seed(4))

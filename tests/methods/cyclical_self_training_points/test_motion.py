@@ -1,7 +1,6 @@
 import torch
 
 from common.methods.cyclical_self_training_points.motion import (
-    map_back,
     random_field_motion,
     random_similarity,
     rigid_motion,
@@ -69,13 +68,6 @@ def test_label_without_rotation_is_caught():
     matrix, shift = draw()
     moved, moved_partner, _ = transform_pair(fixed, fixed + displacements, displacements, matrix, shift)
     assert not torch.allclose(moved + displacements, moved_partner, atol=1e-3)
-
-
-def test_mapping_back_undoes_the_similarity():
-    fixed, displacements = clouds()
-    matrix, shift = draw()
-    label = transform_pair(fixed, fixed, displacements, matrix, shift)[2]
-    assert torch.allclose(map_back(label, matrix), displacements, atol=1e-6)
 
 
 def test_similarity_keeps_the_nearest_neighbors():

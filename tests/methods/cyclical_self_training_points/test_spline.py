@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from common.methods.cyclical_self_training_points.spline import ThinPlateSpline, splat_and_smooth
+from common.methods.cyclical_self_training_points.spline import ThinPlateSpline
 
 
 def cloud(count=40, seed=0):
@@ -39,21 +39,3 @@ def test_large_smoothing_of_its_own_ignores_a_point():
 def test_too_few_or_flat_points_are_refused(points):
     with pytest.raises(ValueError, match=r"N ≥ 4|one plane"):
         ThinPlateSpline(points, torch.zeros_like(points))
-
-
-def test_splat_of_one_displacement_everywhere_is_that_displacement():
-    points = torch.cartesian_prod(*[torch.arange(0.0, 12.0, 2.5)] * 3)
-    field = splat_and_smooth(
-        points, torch.tensor([[1.0, -2.0, 3.0]]).expand(len(points), 3), (12, 12, 12), epsilon=1e-9
-    )
-    assert torch.allclose(field, torch.tensor([1.0, -2.0, 3.0]).view(3, 1, 1, 1).expand_as(field), atol=1e-4)
-
-
-def test_splat_puts_a_component_where_its_point_is():
-    field = splat_and_smooth(torch.tensor([[2.0, 7.0, 4.0]]), torch.tensor([[0.0, 1.0, 0.0]]), (12, 12, 12), 0, 1e-6)
-    assert field[1].nonzero().tolist() == [[2, 7, 4]]
-
-
-def test_far_from_points_the_splat_is_zero():
-    field = splat_and_smooth(torch.full((1, 3), 2.0), torch.ones(1, 3), (30, 30, 30))
-    assert field[:, 25, 25, 25].abs().max() == 0

@@ -8,7 +8,8 @@ from monai.data import MetaTensor
 from torch.nn import functional
 
 from common.fields.ddf import warp
-from common.methods.mine_voxelmorph.pairs import ContrastPairs, KnownWarpPairs, atlas_of, scored_pairs
+from common.methods.mine_voxelmorph.known_warp import KnownWarpPairs
+from common.methods.mine_voxelmorph.pairs import ContrastPairs, atlas_of, scored_pairs
 
 SHAPE = (32, 32, 32)
 

@@ -45,8 +45,8 @@ def test_without_a_run_there_are_only_other_rows(script):
 
 def test_rows_of_another_call_are_for_the_same_pairs(script, tmp_path):
     file, head = tmp_path / "coarse.json", {"part": "val", "num_pairs": 2}
-    rows = {"before": {"dice": 0.5}, "stage 5": {"pairs": {"adam": [0.7, 0.8]}}}
-    file.write_text(json.dumps(head | {"rows": rows}))
+    rows = {"before": head | {"dice": 0.5}, "stage 5": head | {"pairs": {"adam": [0.7, 0.8]}}}
+    file.write_text(json.dumps({"rows": rows}))
     assert script._beside(str(file), head) == {"stage 5": {"adam": [0.7, 0.8]}}
     assert script._beside("", head) == {}
     with pytest.raises(ValueError, match=r"beside .*coarse.json: expected results of 50 pairs of val, got others"):

@@ -9,7 +9,7 @@ from common.methods.cyclical_self_training_points.sample import sample_keypoint_
 @pytest.fixture
 def study(load_script, tmp_path, monkeypatch):
     module = load_script("keypoint_study")
-    monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "results" / "keypoint_study.json")
     return module
 
 

@@ -1,12 +1,13 @@
 """Known warps of one labeled scan: errors fall, structures are scored on the common grid, whatever grid is searched."""
 
-import json
-
 import nibabel
 import numpy as np
 import pytest
 import torch
 from monai.transforms import GaussianSmooth
+
+from common.tools.results.record import means as mean_scores
+from common.tools.results.record import read_rows, rows_of
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +35,13 @@ def scan(tmp_path):
 def means(study, scan, tmp_path, **options):
     settings = {"contrasts": ("T1", "T1"), "num_warps": 1, "spacing_mm": 1.0, "spatial_shape": (64, 64, 64)}
     study.known_warps(scan, **settings, results_dir=str(tmp_path), **options)
-    return json.loads((tmp_path / f"known_warps-{options['method']}.json").read_text())["mean"]
+    return mean_scores(rows_of(read_rows(tmp_path / "known_warps.json")[options["method"]]["scores"]))
 
 
 @pytest.mark.parametrize("shrink", [1, 2])
 def test_a_search_brings_both_halves_back(study, scan, tmp_path, shrink):
     before = means(study, scan, tmp_path, method="initial")
-    search = {"ckpt_path": "none", "num_search_steps": 15, "search_weight": 0.01}
+    search = {"ckpt_path": "none", "num_refinement_steps": 15, "refinement_weight": 0.01}
     after = means(study, scan, tmp_path, method="search", shrink=shrink, **search)
     assert before["initial_error_mm"] == pytest.approx(before["error_mm"])
     assert after["error_mm"] < 0.6 * before["error_mm"]
@@ -52,10 +53,5 @@ def test_a_second_call_keeps_finished_pairs_but_never_those_of_other_settings(st
     first = means(study, scan, tmp_path, method="initial")
     monkeypatch.setattr(study, "_method", lambda *arguments: pytest.fail)
     assert means(study, scan, tmp_path, method="initial") == first
-    with pytest.raises(ValueError, match="holds results of other settings"):
+    with pytest.raises(ValueError, match=r"expected a result of the same settings, got warp_mm 4\.0, now 2\.0"):
         means(study, scan, tmp_path, method="initial", warp_mm=2.0)
-
-
-def test_a_structure_that_some_pairs_lack_is_divided_by_those_that_have_it(study):
-    rows = [{"name": "a", "dice": 0.5}, {"name": "b", "dice": 1.0, "dice_62": 0.75}]
-    assert study._means(rows) == {"dice": 0.75, "dice_62": 0.75}

@@ -5,6 +5,7 @@ import torch
 
 from common.networks.voxelmorph import VoxelMorph
 from common.tools.comparison.our_tools import BundleTool, RegisterTool
+from common.weights import settings_of, with_settings
 
 
 def test_refinement_starts_from_corresponding_centers_and_covers_the_cube(blob_pair):
@@ -26,7 +27,7 @@ def test_a_search_alone_has_no_settings_of_a_refinement(blob_pair):
 
 
 BUNDLE = str(Path(__file__).parents[3] / "bundles" / "wasserstein_voxelmorph")
-SMALL = {"num_search_steps": 0, "spatial_shape": [16, 16, 16], "pad_mm": 40, "box_mm": [24, 28, 26]}
+SMALL = {"num_refinement_steps": 0, "spatial_shape": [16, 16, 16], "pad_mm": 40, "box_mm": [24, 28, 26]}
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def shifts_by(tmp_path):
         state = network.state_dict()
         state[weight].zero_()
         state[bias].copy_(torch.tensor([voxels, 0.0, 0.0]))
-        torch.save(state, tmp_path / "model.pt")
+        torch.save(with_settings(state, settings_of(Path(BUNDLE, "models", "model.pt"))), tmp_path / "model.pt")
         return str(tmp_path / "model.pt")
 
     return write

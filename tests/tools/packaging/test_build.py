@@ -39,6 +39,14 @@ def test_zip_holds_the_code_that_is_used_and_no_runs_exports_or_hidden_files(tin
     assert not [name for name in names if "unused" in name or "runs" in name or "hidden" in name or "model.ts" in name]
 
 
+def test_pages_beside_the_card_and_results_stay_in_the_repository(tiny):
+    tiny.write(
+        tiny.bundle, {"docs/studies.md": "x", "docs/results/table.json": "{}", "docs/figures/plot.svg": "<svg/>"}
+    )
+    names = {name.removeprefix("tiny/") for name in zipfile.ZipFile(build(tiny)).namelist() if "docs/" in name}
+    assert names == {"docs/README.md", "docs/data_license.txt", "docs/figures/plot.svg"}
+
+
 def test_two_builds_have_the_same_bytes(tiny):
     first = build(tiny).read_bytes()
     for path in [*tiny.bundle.rglob("*"), *tiny.source.rglob("*")]:

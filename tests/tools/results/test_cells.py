@@ -45,5 +45,6 @@ def test_a_file_that_is_no_json_is_named(tmp_path):
         {**TABLE, "train": {"config_files": [], "overrides": {}}, "evaluate": {"config_files": [], "overrides": {}}},
         tmp_path,
     )
-    with pytest.raises(ValueError, match=f"expected JSON in {path}"):
-        read_result(path, cell)
+    (tmp_path / "sample.json").write_text("<<<<<<< ours")
+    with pytest.raises(ValueError, match=f"expected JSON in {tmp_path / 'sample.json'}"):
+        read_result(tmp_path, cell)

@@ -12,16 +12,17 @@ TABLE = {
 
 
 def runs(*losses):
-    return {"convergence": [{"epoch": k + 1, "loss": loss, "dice": None} for k, loss in enumerate(losses)]}
+    epochs = list(range(1, len(losses) + 1))
+    return {"convergence": {"epoch": epochs, "loss": list(losses), "dice": [None] * len(losses)}}
 
 
 def test_a_run_without_validations_has_no_convergence(tmp_path):
-    assert read_convergence(tmp_path) == []
+    assert read_convergence(tmp_path) == {}
 
 
 def test_convergence_of_a_run_is_read(tmp_path):
     (tmp_path / "convergence.json").write_text(json.dumps([{"epoch": 1, "loss": 0.5}]))
-    assert read_convergence(tmp_path) == [{"epoch": 1, "loss": 0.5}]
+    assert read_convergence(tmp_path) == {"epoch": [1], "loss": [0.5]}
 
 
 def test_every_seed_is_a_line_and_every_row_with_results_a_legend(tmp_path):

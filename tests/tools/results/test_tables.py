@@ -1,6 +1,6 @@
 import pytest
 
-from common.tools.results.tables import markdown_table, replace_tables, summary
+from common.tools.results.tables import replace_tables, results_table, summary
 
 
 def test_mean_and_sample_standard_deviation():
@@ -41,4 +41,4 @@ def test_marker_without_end_is_refused(tmp_path):
 def test_missing_score_is_named():
     table = {"metrics": {"dice": {}}, "rows": {"a": {}}, "seeds": [0]}
     with pytest.raises(KeyError, match="expected a score 'dice'"):
-        markdown_table(table, "sample", {("sample", "a"): [{"scores": {"hd95": 1.0}}]})
+        results_table(table, "sample", {("sample", "a"): [{"scores": {"hd95": 1.0}}]})

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from common.methods.mcd_pemd.patches import normalize_patch, normalize_volume, volume_statistics
+from common.methods.mcd_pemd.normalization import normalize_patch, normalize_volume, volume_statistics
 
 
 def test_statistics_ignore_the_background():
