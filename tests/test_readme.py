@@ -16,7 +16,8 @@ from monai.bundle import run as bundle_run
 from common.registration.steps import Refinement
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("bundles/*/docs/*.md"))]
+PLACES = ("docs/*.md", "bundles/*/docs/*.md", "apps/*/README.md")
+PAGES = [ROOT / "README.md", *(path for place in PLACES for path in sorted(ROOT.glob(place)))]
 READMES = [path for path in PAGES if path.is_file()]
 OPEN_SCRIPTS = {"compare"}  # take further options, which are known; those of others name files
 WORKFLOW_FLAGS = {"workflow_type", "workflow_name", "properties_path"}

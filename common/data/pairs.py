@@ -1,9 +1,13 @@
 """Pairs of subjects: dictionaries with fixed and moving images and, where known, their labels."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from monai.data import CacheDataset
+from torch.utils.data import Dataset
 
 
 def pair_subjects(
@@ -84,3 +88,68 @@ def random_pairs(
 
 def _name(subject: dict) -> str:
     return subject["subject"]
+
+
+def subject_name(item: Mapping[str, Any]) -> str:
+    """Name of a subject or of a pair of one patient: its entry ``subject`` or ``name``, else the file of its image.
+
+    Raises:
+        ValueError: where it has none of the three.
+
+    Example:
+        >>> subject_name({"subject": "ms07", "T1": "T1.nii.gz"}), subject_name({"image": "scan.nii.gz"})
+        ('ms07', 'scan.nii.gz')
+    """
+    for key in ("subject", "name", "image"):
+        if isinstance(item.get(key), str | Path):
+            return str(item[key])
+    raise ValueError(f"expected a subject with a name or the file of an image, got one with {', '.join(item)}")
+
+
+def named(subjects: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Subjects that have the entry ``subject``, see :func:`subject_name`.
+
+    Example:
+        >>> named([{"image": "scan.nii.gz"}])
+        [{'subject': 'scan.nii.gz', 'image': 'scan.nii.gz'}]
+    """
+    return [{"subject": subject_name(subject), **subject} for subject in subjects]
+
+
+def drawn_pairs(
+    data: Sequence[Mapping[str, Any]],
+    transform: Callable,
+    draw: Callable[[Dataset], Dataset],
+    cache_num: int = sys.maxsize,
+) -> Dataset:
+    """A data set that draws its pairs from subjects, which are read and transformed once.
+
+    Args:
+        data: subjects, dictionaries of files or volumes; another list here trains on other images.
+        transform: of the bundle's images, a ``Compose``.
+        draw: from the data set of prepared subjects to the data set of pairs, such as
+            :class:`~.subjects.RandomPairs` with its other arguments.
+        cache_num: how many subjects to keep in memory.
+
+    Returns:
+        What ``draw`` makes.
+    """
+    return draw(CacheDataset(data, transform, cache_num=cache_num, progress=False))
+
+
+def scored_pairs(data: Sequence[Mapping[str, Any]], transform: Callable, num_pairs: int) -> CacheDataset:
+    """The fixed pairs of a validation, read and transformed once.
+
+    Args:
+        data: pairs with ``fixed`` and ``moving``, or subjects, of which pairs are drawn once and for all.
+        transform: of the bundle's pairs, a ``Compose``.
+        num_pairs: pairs that are drawn of subjects; where fewer exist, all. Given pairs are all taken.
+
+    Raises:
+        ValueError: for fewer than two subjects.
+    """
+    if not all("fixed" in item for item in data):
+        if len(data) < 2:
+            raise ValueError(f"expected pairs or at least two subjects to validate on, got {len(data)}")
+        data = random_pairs(named(data), min(num_pairs, len(data) * (len(data) - 1)))
+    return CacheDataset(data, transform, progress=False)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from .pairs import subject_name
+
 
 def split_subjects(items: Sequence[dict], sizes: Mapping[str, float], seed: int = 0) -> dict[str, list[dict]]:
     """Distributes items to named parts at random, all items of one subject to the same part.
@@ -132,7 +134,7 @@ def describe_subjects(items: Sequence[dict]) -> str:
     """Which subjects a part holds, short enough for the settings of a run: all names, or their number and a hash.
 
     Args:
-        items: dictionaries with the key ``subject``; pairs of one patient have ``name``.
+        items: subjects or pairs of one patient, see :func:`~.pairs.subject_name`.
 
     Returns:
         The same text for the same subjects in the same order.
@@ -141,7 +143,7 @@ def describe_subjects(items: Sequence[dict]) -> str:
         >>> describe_subjects([{"subject": "ms07"}, {"subject": "ms19"}])
         'ms07, ms19'
     """
-    names = [str(item["subject"] if "subject" in item else item["name"]) for item in items]
+    names = [subject_name(item) for item in items]
     if len(names) <= 8:
         return ", ".join(names)
     return f"{len(names)} subjects, {hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]}"

@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
+from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 from monai.utils import ensure_tuple
 
 logger = logging.getLogger(__name__)
 _PICK = "$@pick("
 _TRAINED = re.compile(r"\$@trained\['(\w+)'\]")
+_TRACKING = {
+    key: value
+    for key, value in DEFAULT_MLFLOW_SETTINGS["configs"].items()
+    if key not in DEFAULT_MLFLOW_SETTINGS["handlers_id"]
+}  # entries that ``--tracking mlflow`` adds
 _ALLOWED_ANYWHERE = ("_desc_", "_disabled_", "_mode_", "_requires_", "_debug_")
 
 
@@ -31,8 +37,8 @@ def check_overrides(config_folder: str) -> None:
 
     MONAI hands no parser to the parts of a config, so the one that is running is found on the call stack.
     Declared is what stands in the files named on the command line and in those files of the folder whose
-    top-level entries are all present, that is, which were merged. New arguments of a component (a dictionary with
-    ``_target_``) pass; its signature checks them.
+    top-level entries are all present, that is, which were merged, and what ``--tracking mlflow`` adds. New arguments
+    of a component (a dictionary with ``_target_``) pass; its signature checks them.
 
     Args:
         config_folder: folder of the bundle's JSON configs.
@@ -48,7 +54,7 @@ def check_overrides(config_folder: str) -> None:
         raise FileNotFoundError(f"expected the bundle's configs in {config_folder}, found none; give --bundle_root")
     parser, given = _running()
     config = parser.get()
-    declared = [ConfigParser.load_config_file(path) for path in [*files, *given]]
+    declared = [_TRACKING, *(ConfigParser.load_config_file(path) for path in [*files, *given])]
     unknown = unknown_entries(config, declared)
     if unknown:
         text = "; ".join(f"{name!r}{_suggestion(close)}" for name, close in unknown.items())
@@ -158,8 +164,8 @@ def _running() -> tuple[ConfigParser, list[str]]:
         variables = frame.frame.f_locals
         if parser is None and isinstance(variables.get("self"), ConfigParser):
             parser = variables["self"]
-        if frame.function == "create_workflow":
-            files = list(ensure_tuple(variables.get("config_file") or ()))
+        if frame.function in ("create_workflow", "run") and variables.get("config_file"):
+            files = list(ensure_tuple(variables["config_file"]))
     if parser is None:
         raise RuntimeError("expected check_overrides to be called from a config that is running, got another caller")
     return parser, files

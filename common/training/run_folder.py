@@ -12,6 +12,7 @@ import torch
 from ..distributed import process_count, process_rank
 
 _OWNER = ".owner"
+_TRACKED_CONFIG = re.compile(r"config_\d{8}_\d{6}\.json")  # that MONAI's --tracking writes before the run begins
 logger = logging.getLogger(__name__)
 
 
@@ -79,7 +80,8 @@ def _numbers(runs: Path, name: str) -> list[int]:
 
 
 def _is_used(folder: Path) -> bool:
-    return any(path.is_file() and path.name != _OWNER for path in folder.rglob("*"))
+    files = (path.name for path in folder.rglob("*") if path.is_file())
+    return any(name != _OWNER and not _TRACKED_CONFIG.fullmatch(name) for name in files)
 
 
 def _reserve(folder: Path) -> bool:

@@ -10,7 +10,9 @@ from monai.utils import convert_to_tensor
 
 
 class StepTrainer(Trainer):
-    """Calls `step(engine, batch)` once per batch; what it returns is `engine.state.output`.
+    """Calls `step(engine, batch)` once per batch; a list of what it returns is `engine.state.output`.
+
+    The list is the form of MONAI's own trainers, in which its handlers look for the loss.
 
     Args:
         device: recorded in the engine's state; the step moves the data.
@@ -32,10 +34,18 @@ class StepTrainer(Trainer):
             device=device,
             max_epochs=max_epochs,
             data_loader=train_data_loader,
-            iteration_update=step,
+            iteration_update=_Listed(step),
             handlers=train_handlers,
             decollate=False,
         )
+
+
+class _Listed:
+    def __init__(self, step: Callable) -> None:
+        self.step = step
+
+    def __call__(self, engine: Engine, batch: Any) -> list:
+        return [self.step(engine, batch)]
 
 
 def prepare_pair(

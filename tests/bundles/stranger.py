@@ -16,7 +16,7 @@ sys.modules["common"] = None
 import fire  # noqa: E402
 import monai.bundle.__main__ as bundle_commands  # noqa: E402
 import torch  # noqa: E402
-from monai.bundle import ConfigWorkflow  # noqa: E402
+from monai.bundle import ConfigWorkflow, load  # noqa: E402
 
 
 def workflow(folder: str, **overrides: str) -> ConfigWorkflow:
@@ -42,6 +42,17 @@ def exported_difference(folder: str, image_file: str) -> list:
     return [sys.modules[type(network).__module__].__file__, float(difference)]
 
 
+def loaded_difference(folder: str, image_file: str, workflow_type: str) -> float:
+    """Largest difference of the network that ``monai.bundle.load`` makes to that of the inference workflow."""
+    parent, name = Path(folder).parent, Path(folder).name
+    loaded = load(name, bundle_dir=str(parent), workflow_type=workflow_type, device="cpu").eval()
+    network = workflow(folder).parser.get_parsed_content("network_def").eval()
+    network.load_state_dict(torch.load(f"{folder}/models/model.pt", weights_only=True))
+    image = torch.load(image_file, weights_only=True)
+    with torch.no_grad():
+        return float((loaded(image) - network(image)).abs().max())
+
+
 def outcome(function: Callable, *arguments: Any, **options: Any) -> Any:
     """What a function returns, or the traceback of its failure."""
     try:
@@ -55,7 +66,9 @@ def main(jobs: dict) -> None:
     results = {}
     for job in jobs["bundles"]:
         folder = job["folder"]
-        results[folder] = {"properties": outcome(missing_properties, folder, job["overrides"])}
+        loaded = {kind: outcome(loaded_difference, folder, job["image"], kind) for kind in ("train", "inference")}
+        results[folder] = {"loaded": loaded}
+        results[folder] |= {"properties": outcome(missing_properties, folder, job["overrides"])}
         for name, command in job["commands"].items():
             results[folder][name] = outcome(fire.Fire, bundle_commands, command=command)
     for job in jobs["bundles"]:

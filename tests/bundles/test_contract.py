@@ -27,9 +27,16 @@ FILES = {
     "train": ["train.json"],
     "evaluate": ["train.json", "evaluate.json"],
     "multi_gpu_train": ["train.json", "multi_gpu_train.json"],
+    "multi_gpu_evaluate": ["train.json", "evaluate.json", "multi_gpu_evaluate.json"],
     "inference": ["inference.json"],
 }
-KIND = {"train": "train", "evaluate": "infer", "multi_gpu_train": "train", "inference": "infer"}
+KIND = {
+    "train": "train",
+    "evaluate": "infer",
+    "multi_gpu_train": "train",
+    "multi_gpu_evaluate": "infer",
+    "inference": "infer",
+}
 EXPECTED_FILES = [
     "LICENSE",
     "configs/metadata.json",
@@ -129,7 +136,8 @@ def start(bundle, workflow, pair):
     missing = [path.name for path in files if not path.is_file()]
     if missing:
         pytest.fail(f"expected {missing} in {bundle.name}/configs")
-    overrides = json.loads(json.dumps(OVERRIDES.get(bundle.name, {}).get(workflow, {})))
+    step = "evaluate" if workflow == "multi_gpu_evaluate" else workflow
+    overrides = json.loads(json.dumps(OVERRIDES.get(bundle.name, {}).get(step, {})))
     for name, value in overrides.items():
         if value in ("{fixed}", "{moving}"):
             overrides[name] = pair[value[1:-1]]

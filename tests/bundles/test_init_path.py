@@ -26,6 +26,15 @@ SHORT = {
         "label_adam_iterations": 1,
         "num_tune_pairs": 1,
     },
+    "mcd_pemd": {
+        "learning_rate": STILL,
+        "num_pairs": 4,
+        "batch_size": 4,
+        "num_val_pairs": 4,
+        "num_sample_subjects": 2,
+        "val_fraction": 0.5,
+        "max_epochs": 1,
+    },
 }
 
 
@@ -49,3 +58,6 @@ def test_the_network_begins_with_the_given_weights(bundle, tmp_path):
     training.run()
     for name, value in training.parser.get_parsed_content("network").named_parameters():
         torch.testing.assert_close(value.cpu(), given[name], atol=1e-6, rtol=0)
+    kept = torch.load(tmp_path / "run" / "model.pt", weights_only=True)
+    for name, value in given.items():
+        torch.testing.assert_close(kept[name], value, atol=1e-6, rtol=0)

@@ -160,6 +160,11 @@ def test_properties_are_there_before_a_run(results, name):
 
 
 @each_bundle
+def test_load_gives_the_shipped_network_from_any_folder(results, name):
+    assert results[name]["loaded"] == {"train": 0.0, "inference": 0.0}
+
+
+@each_bundle
 def test_outputs_land_in_the_package_and_the_weights_stay(results, packages, name):
     assert list((packages[name] / "runs" / "inference").rglob("*.nii.gz"))
     record_weights(packages[name])

@@ -34,4 +34,4 @@ def test_labels_of_the_fit_part_reach_the_loss(tmp_path):
 def test_nothing_else_sees_labels_of_the_fit_part(supervision, tmp_path):
     parser, sample = sample_of(supervision, tmp_path)
     assert set(sample) == {"image", "label"}
-    assert not any("label" in key for key in parser.get_parsed_content("train#cache")[0])
+    assert not any("label" in key for key in parser.get_parsed_content("train#pairs").subjects[0])

@@ -66,6 +66,16 @@ def test_declared_overrides_pass(configs, overrides):
     initialize(configs, **overrides)
 
 
+def test_a_file_of_the_command_line_declares_its_entries_while_the_config_runs(configs, tmp_path):
+    running = {"initialize": [], "run": TRAIN["initialize"], "bundle_root": str(tmp_path)}
+    (configs / "train.json").write_text(json.dumps(TRAIN | running))
+    (tmp_path / "own.json").write_text(json.dumps({"train#extra": {"_target_": "Dataset", "data": [1]}}))
+    files = [str(configs / "train.json"), str(tmp_path / "own.json")]
+    run(config_file=files, logging_file=False)
+    with pytest.raises(RuntimeError, match="check_overrides"):
+        run(config_file=files[:1], logging_file=False, **{"train#extra": {"_target_": "Dataset", "data": [1]}})
+
+
 def test_misspelt_entry_is_refused_with_the_likely_one(configs):
     message = refusal(initialize, configs, max_epoch=3)
     assert message == f"expected overrides of entries in {configs}, got 'max_epoch' (did you mean 'max_epochs'?)"

@@ -1,15 +1,17 @@
 """A fixed list of image pairs to train on, and the subjects and pairs it is made from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch.utils.data import Dataset
 
 from ...data.layouts.learn2reg import find_dataset_json, learn2reg_pairs, learn2reg_subjects
-from ...data.pairs import random_pairs
+from ...data.pairs import drawn_pairs, named, random_pairs
 from ...data.splits import split_subjects
 from ...data.subjects import hippocampus_pairs, hippocampus_subjects
 from ...files import read_dataset_json
+from ..self_training.draws import PseudoLabeledPairs
 
 TUNE_FRACTION = 0.2  # of Learn2Reg's scans to train on, held out of the training
 
@@ -37,14 +39,31 @@ def fit_images(dataset_dir: str, with_labels: bool = False) -> list[dict]:
         (6, ['image', 'subject'])
     """
     subjects = learn2reg_part if is_learn2reg(dataset_dir) else hippocampus_subjects
+    return trained_on(subjects(dataset_dir, "fit"), with_labels, dataset_dir)
+
+
+def trained_on(subjects: Sequence[Mapping[str, Any]], with_labels: bool, origin: str = "data") -> list[dict]:
+    """What a training may see of its subjects: ``label`` for the supervised baseline alone.
+
+    Args:
+        subjects: with ``image``, and with ``label`` where known.
+        with_labels: whether to keep the label.
+        origin: of the subjects, for the message.
+
+    Raises:
+        ValueError: where a subject should have a label and has none.
+
+    Example:
+        >>> trained_on([{"image": "a.nii", "label": "b.nii"}], with_labels=False)
+        [{'subject': 'a.nii', 'image': 'a.nii'}]
+    """
     keys = ("subject", "image", "label") if with_labels else ("subject", "image")
-    fit = subjects(dataset_dir, "fit")
-    bare = [subject["subject"] for subject in fit if with_labels and "label" not in subject]
+    bare = [subject["subject"] for subject in named(subjects) if with_labels and "label" not in subject]
     if bare:
         raise ValueError(
-            f"{dataset_dir}: the supervised baseline needs a label of every subject to train on, {bare[0]} has none"
+            f"{origin}: the supervised baseline needs a label of every subject to train on, {bare[0]} has none"
         )
-    return [{key: subject[key] for key in keys} for subject in fit]
+    return [{key: subject[key] for key in keys} for subject in named(subjects)]
 
 
 def scored_pairs(dataset_dir: str, part: str = "tune", num_pairs: int = 50) -> list[dict]:
@@ -153,6 +172,36 @@ class FixedPairs(Dataset):
                 shapes = [list(pair[key].shape) for key in ("image", "structures")]
                 raise ValueError(f"pair {index}: expected labels shaped as their images, {shapes[0]}, got {shapes[1]}")
         return pair
+
+
+def pseudo_labeled_pairs(
+    data: Sequence[Mapping[str, Any]],
+    transform: Callable,
+    num_draws: int,
+    augment: Callable,
+    with_labels: bool = False,
+    num_pairs: int = 0,
+    seed: int = 0,
+) -> PseudoLabeledPairs:
+    """Random draws of the fixed pairs of some subjects.
+
+    Args:
+        data: subjects, see :func:`trained_on`; another list here trains on other images.
+        transform: of the bundle's images, a ``Compose``.
+        num_draws: items per epoch.
+        augment: see :class:`~common.methods.self_training.draws.PseudoLabeledPairs`.
+        with_labels: see :func:`trained_on`.
+        num_pairs: see :func:`chosen_pairs`.
+        seed: of pairs and draws.
+
+    Returns:
+        The draws; their ``data`` are the pairs.
+    """
+
+    def draw(subjects: Dataset) -> PseudoLabeledPairs:
+        return PseudoLabeledPairs(FixedPairs(subjects, num_pairs, seed), num_draws, augment, seed)
+
+    return drawn_pairs(trained_on(data, with_labels), transform, draw)
 
 
 def _stacked(index: int, what: str, items: Sequence[dict], key: str) -> torch.Tensor:

@@ -131,6 +131,8 @@ def check_clouds(pair: dict[str, torch.Tensor], name: str, min_points: int = 2) 
             [−1, 1], clouds that hardly overlap, landmarks that do not correspond, a scale that is not positive.
     """
     for key in ("fixed_points", "moving_points"):
+        if key not in pair:
+            raise ValueError(f"{name}: expected a pair of keypoint clouds with {key}, got {', '.join(pair)}")
         points = pair[key]
         if points.ndim != 2 or points.shape[1] != 3:
             raise ValueError(f"{name}: expected {key} of shape (N, 3), got {tuple(points.shape)}")

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from monai.data import MetaTensor
+from monai.transforms import Transform
 from torch.utils.data import Dataset
 
 from ...data.layouts.multi_contrast import multi_contrast_subjects
@@ -50,35 +53,64 @@ class Domains:
         }
 
 
-def contrast_volumes(
+def contrast_subjects(
     dataset_dir: str, contrasts: Sequence[str], num_sample_subjects: int = 4, seed: int = 0
 ) -> list[dict]:
-    """Subjects with their co-registered volumes in memory, axes in RAS order, voxels of 1 mm.
-
-    Files that lie otherwise are resampled, and a background below 0, as the air of a CT, is shifted to 0.
+    """Subjects with the given contrasts: files, or volumes of the sample population.
 
     Args:
         dataset_dir: folder in the multi-contrast layout; empty for the sample population.
-        contrasts: which to read.
+        contrasts: which to list.
         num_sample_subjects: size of the sample population.
         seed: of the sample population.
 
     Returns:
-        {"subject": name, contrast: (1, X, Y, Z)} each.
-
-    Raises:
-        ValueError: where the contrasts of a subject lie on different grids; names the files.
+        {"subject": name, contrast: file or (1, X, Y, Z)} each.
     """
     contrasts = list(dict.fromkeys(contrasts))
     if not dataset_dir:
         return sample_subjects(num_sample_subjects, seed, contrasts=contrasts)
-    subjects = []
-    for entry in multi_contrast_subjects(dataset_dir, contrasts):
-        volumes = {contrast: read_volume(entry[contrast]) for contrast in contrasts}
-        _check_grids(entry, {contrast: Grid.from_image(volume) for contrast, volume in volumes.items()})
-        placed = {contrast: _placed(volume) for contrast, volume in volumes.items()}
-        subjects.append({"subject": entry["subject"], **placed})
-    return subjects
+    return multi_contrast_subjects(dataset_dir, contrasts)
+
+
+class LoadContrastsd(Transform):
+    """Reads the co-registered volumes of a subject, axes in RAS order, voxels of 1 mm.
+
+    Files that lie otherwise are resampled, and a background below 0, as the air of a CT, is shifted to 0.
+
+    Args:
+        contrasts: which to read; those that are no files stay as they are.
+
+    Raises:
+        ValueError: when called, where a contrast is missing or those of a subject lie on different grids; names the
+            files.
+
+    Example:
+        >>> LoadContrastsd(["T1"])({"subject": "a", "T1": torch.zeros(1, 2, 2, 2)})["T1"].shape
+        torch.Size([1, 2, 2, 2])
+    """
+
+    def __init__(self, contrasts: Sequence[str]) -> None:
+        super().__init__()
+        self.contrasts = list(dict.fromkeys(contrasts))
+
+    def __call__(self, subject: Mapping[str, Any]) -> dict[str, Any]:
+        """{"subject": name, contrast: (1, X, Y, Z)}."""
+        missing = [contrast for contrast in self.contrasts if contrast not in subject]
+        if missing:
+            raise ValueError(f"subject {subject.get('subject')} has no {missing[0]}, it has {', '.join(subject)}")
+        files = [contrast for contrast in self.contrasts if isinstance(subject[contrast], str | Path)]
+        volumes = {contrast: read_volume(subject[contrast]) for contrast in files}
+        if volumes:
+            _check_grids(subject, {contrast: Grid.from_image(volume) for contrast, volume in volumes.items()})
+        return {**subject, **{contrast: _placed(volume) for contrast, volume in volumes.items()}}
+
+
+def contrast_volumes(
+    dataset_dir: str, contrasts: Sequence[str], num_sample_subjects: int = 4, seed: int = 0
+) -> list[dict]:
+    """Subjects of :func:`contrast_subjects` with their volumes in memory, see :class:`LoadContrastsd`."""
+    return list(map(LoadContrastsd(contrasts), contrast_subjects(dataset_dir, contrasts, num_sample_subjects, seed)))
 
 
 def _check_grids(entry: Mapping[str, str], grids: Mapping[str, Grid]) -> None:

@@ -21,8 +21,8 @@ python -m monai.bundle run --config_file configs/inference.json
 python -m monai.bundle ckpt_export network_def --config_file configs/inference.json
 ```
 
-`run` works from any folder. `ckpt_export` and `verify_net_in_out` look for the code in the working directory; from
-elsewhere give them `--bundle_root` with this folder.
+`run` and `monai.bundle.load` work from any folder. `ckpt_export` and `verify_net_in_out` look for the weights and for
+the metadata in the working directory; from elsewhere give them `--bundle_root` with this folder.
 """
 _FRONT_MATTER = """---
 license: apache-2.0

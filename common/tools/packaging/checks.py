@@ -58,6 +58,28 @@ def check_metadata(bundle: str | Path) -> dict[str, Any]:
     return metadata
 
 
+def check_schema(bundle: str | Path, schema: str | Path) -> None:
+    """Compare ``metadata.json`` with the schema that it names, as the Model Zoo does; needs the package jsonschema.
+
+    Args:
+        bundle: folder of the bundle.
+        schema: file with a copy of it.
+
+    Raises:
+        PackageError: naming the first entry that does not follow it.
+    """
+    from jsonschema import ValidationError, validate
+
+    path = Path(bundle) / "configs" / "metadata.json"
+    try:
+        validate(read_config(path), read_config(Path(schema)))
+    except ValidationError as error:
+        entry = "/".join(map(str, error.absolute_path)) or "the whole"
+        raise PackageError(f"{path}: {entry}: expected what {schema} says, got {error.message}") from error
+    except OSError as error:
+        raise PackageError(f"schema: expected a file with the Model Zoo's schema, got {schema} ({error})") from error
+
+
 def check_large_files(bundle: str | Path) -> None:
     """Check that every file above 25 MB is listed in ``large_files.yml`` and is the file that is listed.
 

@@ -1,16 +1,30 @@
 """A bundle's configs as they stand in its package, where the code lies in the bundle's own folder."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from .vendor import imported_names
 
 SOURCE = "common"
 _MENTION = re.compile(rf"(?<![\w./]){SOURCE}(?=[./]\w)")
-_BUNDLE_ROOT = "$next((p for p in ('.', *sys.path) if os.path.isdir(os.path.join(p, '{code}'))), '.')"
+# MONAI puts the bundle on sys.path in `run` alone; `load` and `ckpt_export` know it by the config they were given.
+_FILES = (
+    "os.path.dirname(os.path.dirname(os.path.abspath(v))) for f in inspect.stack(0) "
+    "for v in f.frame.f_locals.values() if isinstance(v, (str, os.PathLike)) and str(v).endswith('.json')"
+)
+_WORKFLOWS = (
+    "str(f.frame.f_locals['self'].config_root_path.parent) for f in inspect.stack(0) "
+    "if isinstance(f.frame.f_locals.get('self'), monai.bundle.ConfigWorkflow)"
+)
+_BUNDLE_ROOT = (
+    "$next((p for p in ('.', *sys.path, *(" + _FILES + "), *(" + _WORKFLOWS + ")) "
+    "if os.path.isdir(os.path.join(p, '{code}'))), '.')"
+)
 _CODE_PATH = "$sys.path.insert(1, os.path.abspath(@bundle_root))"
 _CODE_PATH_NOTE = "makes {code} importable for commands that do not, such as ckpt_export"
+_LOADING = "$any(f.function == 'load' and 'bundle_config_file' in f.frame.f_locals for f in inspect.stack(0))"
+_LOADING_NOTE = "monai.bundle.load wants the network of the shipped weights, with the settings that they carry"
 
 
 def code_name(bundle: str) -> str:
@@ -37,7 +51,9 @@ def package_config(config: Mapping[str, Any], bundle: str) -> dict[str, Any]:
     """Rewrites one config of a bundle for its package.
 
     Every component of ours gets its new name and requires ``code_path``, which puts the bundle's folder on
-    ``sys.path``; ``bundle_root`` becomes the folder on ``sys.path`` that holds the code, where MONAI's runner puts it.
+    ``sys.path``; ``bundle_root`` becomes the folder that holds the code: on ``sys.path``, where MONAI's runner puts it,
+    or above the config that a command was given. The network of a training takes the settings of the shipped weights
+    where ``monai.bundle.load`` asks for it, and its own everywhere else.
 
     Args:
         config: content of the JSON file.
@@ -54,6 +70,8 @@ def package_config(config: Mapping[str, Any], bundle: str) -> dict[str, Any]:
         {'loss': {'_target_': 'mine_common.methods.mcd_pemd.projected_emd.ProjectedEMD', '_requires_': '@code_path'}}
     """
     rewritten = _rewritten(config, bundle)
+    if "carried" in config:
+        rewritten |= _loadable(rewritten, bundle)
     if "bundle_root" not in rewritten:
         return rewritten
     packaged: dict[str, Any] = {}
@@ -64,7 +82,8 @@ def package_config(config: Mapping[str, Any], bundle: str) -> dict[str, Any]:
             packaged["bundle_root"] = _BUNDLE_ROOT.format(code=code)
             packaged["code_path"] = _CODE_PATH
             packaged["_desc_code_path"] = _CODE_PATH_NOTE.format(code=code)
-    packaged["imports"] = list(dict.fromkeys([*packaged.get("imports", []), "$import os", "$import sys"]))
+    needed = ("$import os", "$import sys", "$import inspect", "$import monai")
+    packaged["imports"] = list(dict.fromkeys([*packaged.get("imports", []), *needed]))
     return {"imports": packaged.pop("imports"), **packaged}
 
 
@@ -79,6 +98,24 @@ def code_names(config: Any) -> Iterator[str]:
             yield from code_names(item)
     elif isinstance(config, str) and config.startswith(("$import ", "$from ")):
         yield from imported_names(config[1:])
+
+
+def _loadable(config: Mapping[str, Any], bundle: str) -> dict[str, Any]:
+    """Entries of a training's config, see :func:`package_config`."""
+    shipped = {
+        "_target_": f"{code_name(bundle)}.weights.settings_of",
+        "_requires_": "@code_path",
+        "_disabled_": "$not @loading",
+        "path": "$@bundle_root + '/models/model.pt'",
+    }
+    network = _replaced(config["network_def"], {f"@{name}" for name in config["carried"]})
+    return {"loading": _LOADING, "_desc_loading": _LOADING_NOTE, "shipped": shipped, "network_def": network}
+
+
+def _replaced(config: Any, references: Collection[str]) -> Any:
+    if isinstance(config, Mapping):
+        return {key: _replaced(value, references) for key, value in config.items()}
+    return f"$@shipped['{config[1:]}'] if @loading else {config}" if config in references else config
 
 
 def _rewritten(config: Any, bundle: str) -> Any:
