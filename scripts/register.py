@@ -1,6 +1,7 @@
 """Register any pair of NIfTI images, or a list of them.
 
-python scripts/register.py --fixed F.nii.gz --moving M.nii.gz --output_dir OUT --affine --refine 50
+python scripts/register.py --fixed F.nii.gz --moving M.nii.gz --output_dir OUT
+python scripts/register.py --fixed F.nii.gz --moving M.nii.gz --output_dir OUT --effort best --similarity mind
 python scripts/register.py --pairs pairs.csv --output_dir OUT --bundle wasserstein_voxelmorph
 torchrun --nproc_per_node 2 scripts/register.py --pairs pairs.csv --output_dir OUT --affine
 """
@@ -19,13 +20,16 @@ import torch
 from tqdm import tqdm
 
 from common.registration.batch import ALREADY_REGISTERED, Job, Request, read_jobs, run_job, run_jobs
+from common.registration.greedy import GreedyRefinement, refinement_of
 from common.registration.outputs import Annotations
-from common.registration.registrar import Registrar
+from common.registration.registrar import Registrar, own_effort
 from common.registration.steps import DiscreteSearch, Refinement
+from common.solvers.greedy import SIMILARITIES
 from common.tools.command_line import run_command
+from common.words import one_of
 
 NO_STEP = (
-    "warning: expected a step, such as --affine, --bundle NAME, --search 2 or --refine 50, got none:"
+    "warning: expected a step, such as --affine, --bundle NAME, --search 2 or --refine 50, got --effort none:"
     " warped.nii.gz will be the moving image on the fixed one's grid, where the headers lay it"
 )
 EXAMPLES = {"search": 2, "refine": 50}
@@ -39,11 +43,13 @@ def register(
     output_dir: str = "",
     pairs: str = "",
     bundle: str = "none",
+    effort: str = "",
     init: str = "world",
     affine: bool | str = False,
     search: int = 0,
     search_levels: int = DiscreteSearch.num_levels,
     refine: int = 0,
+    solver: str = "",
     similarity: str = Refinement.similarity,
     regularization: str = Refinement.regularization,
     weight: float = Refinement.weight,
@@ -74,17 +80,20 @@ def register(
         output_dir: folder of the results; with --pairs each pair gets a folder in it.
         pairs: JSON or CSV list of fixed, moving and perhaps name, labels, points; in place of --fixed and --moving.
         bundle: name or folder of a bundle; none for affine, search or refinement alone.
+        effort: fast, normal or best: an affine map and a refinement; none for the other steps alone; normal where no
+            step is asked for.
         init: world trusts the headers; center and moments lay centers or centers of mass on each other.
         affine: also optimize an affine map by mutual information first; rigid for a rigid one.
         search: passes of a discrete search by MIND-SSC, after the bundle or alone; 0 for none.
         search_levels: resolutions of the search; each doubles its reach, 4 voxels per pass on the finest one.
-        refine: iterations of instance optimization on each level, last of all; 0 for none.
+        refine: iterations of the refinement on each level, last of all; 0 for none.
+        solver: of the refinement: greedy, for lncc, mind and mse, or adam; empty for greedy where that is possible.
         similarity: of the refinement: lncc, mind, mse, mi, swd, pswd, radon, coord_swd.
-        regularization: of the refinement: diffusion or bending.
-        weight: of the regularization.
-        learning_rate: of the refinement, voxels of its level.
-        control_spacing: distance of the refinement's control points, voxels of its level.
-        velocity: refine by a stationary velocity, whose map hardly folds.
+        regularization: of adam: diffusion or bending.
+        weight: of adam's regularization.
+        learning_rate: of adam, voxels of its level.
+        control_spacing: distance of adam's control points, voxels of its level.
+        velocity: whether adam finds a stationary velocity, whose map hardly folds.
         num_levels: resolutions of the refinement, each twice as fine as the one before.
         spacing_mm: finest voxel size of search and refinement; 0 for the image's, up to three million voxels.
         fixed_label: label map of the fixed image, for Dice.
@@ -109,20 +118,29 @@ def register(
     _check_number("num_threads", num_threads, int)
     if num_threads:
         torch.set_num_threads(num_threads)
-    options = {"similarity": similarity, "regularization": regularization, "weight": weight, "num_levels": num_levels}
-    options |= {"learning_rate": learning_rate, "control_spacing": control_spacing, "velocity": velocity}
+    options = {"regularization": regularization, "weight": weight, "learning_rate": learning_rate}
+    options |= {"control_spacing": control_spacing, "velocity": velocity}
+    shared = {"similarity": similarity, "num_levels": num_levels}
     for name in ("weight", "learning_rate"):
         _check_number(name, options[name], float)
-    for name in ("num_levels", "control_spacing"):
-        _check_number(name, options[name], int)
+    for name, value in (("num_levels", num_levels), ("control_spacing", control_spacing)):
+        _check_number(name, value, int)
     _check_number("search_levels", search_levels, int)
     _check_number("spacing_mm", spacing_mm, float)
     _check_step("search", search, {"search_levels": search_levels})
-    _check_step("refine", refine, options)
+    _check_step("refine", refine, options | {"solver": solver, "num_levels": num_levels})
     if not search and not refine:
         _check_unused("--search or --refine", {"spacing_mm": spacing_mm})
+    if effort not in ("", "none") and refine:
+        raise ValueError(f"expected either --effort {effort} or --refine, got both")
+    effort = effort or own_effort(bundle, affine, search, refine)
+    if effort == "none" and not refine:
+        _check_unused("--refine or --effort", {"similarity": similarity})
     searching = DiscreteSearch(search, search_levels, spacing_mm=spacing_mm) if search else None
-    refinement = Refinement(refine, **options, spacing_mm=spacing_mm) if refine else None
+    refinement = refinement_of(effort, similarity if effort != "none" else Refinement.similarity)
+    if refine:
+        refinement = _refinement(refine, solver, options, shared | {"spacing_mm": spacing_mm})
+    affine = affine or effort != "none"
     device = device or _own_device()
     registrar = Registrar(bundle, init, affine, searching, refinement, header, device, ckpt_path, bundle_options)
     if rank == 0 and not (affine or search or refine or registrar.prediction or init != "world"):
@@ -143,6 +161,16 @@ def register(
             return
         failures = run_jobs(own, run, lambda job, reason: bar.update())
     _list_failures(_from_all(failures, num_processes), rank, len(jobs))
+
+
+def _refinement(refine: int, solver: str, options: dict, shared: dict) -> GreedyRefinement | Refinement:
+    """Settings of --refine; options of Adam are refused beside the greedy solver."""
+    if not solver:
+        solver = "greedy" if shared["similarity"] in SIMILARITIES else "adam"
+    if one_of("solver", solver, ("greedy", "adam")) == "adam":
+        return Refinement(refine, **options, **shared)
+    _check_unused("--solver adam", options)
+    return GreedyRefinement(refine, **shared)
 
 
 def _jobs(fixed: str, moving: str, output_dir: str, pairs: str, annotations: Annotations) -> list[Job]:

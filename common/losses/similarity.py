@@ -1,9 +1,10 @@
 """Dissimilarity of a warped and a fixed image by name."""
 
-from monai.losses import GlobalMutualInformationLoss, LocalNormalizedCrossCorrelationLoss
+from monai.losses import GlobalMutualInformationLoss
 from torch import nn
 
 from ..words import one_of
+from .local_correlation import LocalCorrelationLoss
 from .wasserstein.coordinate import CoordinateWassersteinLoss
 from .wasserstein.patch import PatchSlicedWassersteinLoss
 from .wasserstein.radon import RadonWassersteinLoss
@@ -25,7 +26,7 @@ def dissimilarity(
     """Image term of a registration loss; called with (warped, fixed), both (B, 1, X, Y, Z), smaller is better.
 
     Args:
-        name: mse, swd, radon, pswd or coord_swd; lncc and mi are MONAI's, of which lncc is within [−1, 0].
+        name: mse, swd, radon, pswd or coord_swd; mi is MONAI's, lncc is within [−1, 0].
         num_projections: of the Wasserstein distances.
         embedding: voxels per row for swd and pswd, bins for radon; not used by the others.
         power: p of the Wasserstein distances, 1 or 2; 0 takes each one's own, 1 for radon and 2 for the others.
@@ -49,7 +50,7 @@ def dissimilarity(
     if name == "mse":
         return nn.MSELoss()
     if name == "lncc":
-        return LocalNormalizedCrossCorrelationLoss(spatial_dims=3, kernel_size=NCC_WINDOW)
+        return LocalCorrelationLoss(NCC_WINDOW)
     if name == "mi":
         return GlobalMutualInformationLoss()
     if name == "swd":

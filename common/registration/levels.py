@@ -19,13 +19,14 @@ MIN_SIZE = 8  # voxels of the shortest axis that a coarser level must keep
 MARGIN_SHARE = 0.125  # of the moving image beyond the border of the fixed one that stays in reach
 
 
-def level_grids(fixed: Grid, num_levels: int = 3, spacing_mm: float = 0.0) -> list[Grid]:
+def level_grids(fixed: Grid, num_levels: int = 3, spacing_mm: float = 0.0, max_voxels: int = MAX_VOXELS) -> list[Grid]:
     """Grids from coarse to fine, close to RAS; all have the outermost voxel centers of the finest.
 
     Args:
         fixed: grid of the fixed image.
         num_levels: each has half as many voxels per axis as the next.
-        spacing_mm: finest voxel size; 0 takes the fixed image's, or what keeps it below three million voxels.
+        spacing_mm: finest voxel size; 0 takes the fixed image's, or what keeps it below ``max_voxels``.
+        max_voxels: see ``spacing_mm``.
 
     Returns:
         At most ``num_levels`` grids; a level whose shortest axis would fall below 8 voxels is left out.
@@ -34,7 +35,7 @@ def level_grids(fixed: Grid, num_levels: int = 3, spacing_mm: float = 0.0) -> li
         >>> [grid.spatial_shape for grid in level_grids(Grid((35, 50, 36), torch.eye(4)), num_levels=4)]
         [(9, 12, 9), (18, 25, 18), (35, 50, 36)]
     """
-    finest = network_grid(fixed, spacing=spacing_mm or _affordable_spacing(fixed))
+    finest = network_grid(fixed, spacing=spacing_mm or _affordable_spacing(fixed, max_voxels))
     grids = [finest]
     for level in range(1, num_levels):
         shape = [max(round(size / 2**level), 1) for size in finest.spatial_shape]
@@ -122,11 +123,11 @@ def coarse_to_fine(
     return improved.add_(shift[:3, 3].view(3, 1, 1, 1).float())
 
 
-def _affordable_spacing(fixed: Grid) -> list[float]:
+def _affordable_spacing(fixed: Grid, max_voxels: int) -> list[float]:
     own = network_grid(fixed)
     voxels = torch.tensor(own.spatial_shape).double().prod().item()
     volume = voxels * torch.tensor(own.spacing).double().prod().item()
-    least = (volume / MAX_VOXELS) ** (1 / 3) if voxels > MAX_VOXELS else 0.0
+    least = (volume / max_voxels) ** (1 / 3) if voxels > max_voxels else 0.0
     return [max(size, least) for size in own.spacing]
 
 

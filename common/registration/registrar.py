@@ -15,6 +15,7 @@ from ..words import one_of
 from ..world.alignment import aligned, check_overlap, initial_alignment
 from ..world.grid import Grid, on_grid
 from ..world.maps import affine_after_field
+from .greedy import GreedyRefinement, refine_greedily, refinement_of
 from .prediction import Prediction, bundle_folder
 from .result import Registration
 from .steps import DiscreteSearch, Refinement, refine, search
@@ -28,7 +29,7 @@ class Registrar:
         init: "world", "center" or "moments", see :func:`~common.world.alignment.initial_alignment`.
         affine: True or "affine", "rigid"; False or "" leaves the initial alignment.
         search: settings of the discrete search after the bundle; None for none.
-        refinement: settings of the instance optimization after both; None for none.
+        refinement: settings of the refinement after both, greedy or by Adam; None for none.
         header: which of sform and qform to trust where they disagree.
         device: "cpu", "cuda:0", …; "" takes a GPU where there is one.
         ckpt_path: weights of the bundle; empty for its models/model.pt.
@@ -45,7 +46,7 @@ class Registrar:
         init: str = "world",
         affine: bool | str = False,
         search: DiscreteSearch | None = None,
-        refinement: Refinement | None = None,
+        refinement: GreedyRefinement | Refinement | None = None,
         header: str = "",
         device: str = "",
         ckpt_path: str = "",
@@ -121,7 +122,8 @@ class Registrar:
             field_mm = search(fixed, moving, field_mm, self.search, self.device)
         if self.refinement is not None:
             report("refinement")
-            field_mm = refine(fixed, moving, field_mm, self.refinement, self.device)
+            improve = refine_greedily if isinstance(self.refinement, GreedyRefinement) else refine
+            field_mm = improve(fixed, moving, field_mm, self.refinement, self.device)
         return field_mm
 
 
@@ -133,7 +135,8 @@ def register(
     init: str = "world",
     affine: bool | str = False,
     search: int | DiscreteSearch = 0,
-    refine: int | Refinement = 0,
+    refine: int | GreedyRefinement | Refinement = 0,
+    effort: str = "",
     device: str = "",
     **options: Any,
 ) -> Registration:
@@ -146,7 +149,10 @@ def register(
         init: "world" trusts the headers, "center" and "moments" lay centers or centers of mass on each other.
         affine: True, or "rigid".
         search: passes of a discrete search; more settings as a :class:`~.steps.DiscreteSearch`.
-        refine: iterations of instance optimization on each level; more settings as a :class:`~.steps.Refinement`.
+        refine: iterations of the greedy solver on each level, at most; more settings as a
+            :class:`~.greedy.GreedyRefinement`, or a :class:`~.steps.Refinement` for Adam.
+        effort: "fast", "normal" or "best", an affine map and a refinement; "none"; "" for normal where neither bundle
+            nor step is asked for.
         device: where to compute; "" takes a GPU where there is one.
         **options: the others of :class:`Registrar`: ``header``, ``ckpt_path``, ``bundle_options``.
 
@@ -157,12 +163,25 @@ def register(
         >>> x = torch.linspace(-1, 1, 24)
         >>> blob = torch.exp(-4 * (x[:, None, None] ** 2 + x[:, None] ** 2 + 2 * x**2))[None]
         >>> fixed, moving = (MetaTensor(blob.roll(k, 1), affine=torch.eye(4)) for k in (0, 3))
-        >>> register(fixed, moving, init="moments").affine[0, 3].round().item()
+        >>> register(fixed, moving, init="moments", effort="none").affine[0, 3].round().item()
         3.0
     """
-    refinement = Refinement(num_iterations=refine) if isinstance(refine, int) and refine else refine or None
+    refinement = GreedyRefinement(num_iterations=refine) if isinstance(refine, int) and refine else refine or None
     searching = DiscreteSearch(num_passes=search) if isinstance(search, int) and search else search or None
+    effort = effort or own_effort(bundle, affine, search, refine)
+    if effort != "none":
+        affine, refinement = affine or True, refinement or refinement_of(effort)
     return Registrar(bundle, init, affine, searching, refinement, device=device, **options)(fixed, moving)
+
+
+def own_effort(bundle: str, *steps: Any) -> str:
+    """The effort where none is asked for: "normal" without bundle and steps, else "none".
+
+    Example:
+        >>> own_effort("none", False, 0), own_effort("mcd_pemd", False, 0), own_effort("none", True, 0)
+        ('normal', 'none', 'none')
+    """
+    return "none" if bundle not in ("", "none") or any(steps) else "normal"
 
 
 def usable_device(name: str) -> str:

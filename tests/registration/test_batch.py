@@ -19,6 +19,7 @@ from common.registration.batch import Request, read_jobs, run_job
 from common.registration.registrar import Registrar
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "register.py"
+QUICK = ("--effort", "none")
 RESULTS = {"warped.nii.gz", "field.nii.gz", "affine.tfm", "metrics.json"}
 
 
@@ -43,7 +44,7 @@ def main(load_script, monkeypatch):
 def test_failures_are_listed_with_reasons_and_the_others_are_done(pair, tmp_path, main, capsys):
     pairs = write_list(tmp_path, pair, 3, broken=[1])
     with pytest.raises(SystemExit) as stopped:
-        main("--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport")
+        main("--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport", *QUICK)
     captured = capsys.readouterr()
     assert stopped.value.code == 1
     assert "2 of 3 pairs are registered" in captured.out
@@ -55,7 +56,7 @@ def test_failures_are_listed_with_reasons_and_the_others_are_done(pair, tmp_path
 
 def test_a_second_run_does_only_what_is_missing(pair, tmp_path, main, capsys):
     pairs = write_list(tmp_path, pair, 2)
-    command = ["--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport"]
+    command = ["--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport", *QUICK]
     main(*command)
     kept, lost = (tmp_path / "out" / f"case00{k}" / "warped.nii.gz" for k in (0, 1))
     before = kept.stat().st_mtime_ns
@@ -82,7 +83,9 @@ def single(pair, tmp_path, main, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, path in zip(("fixed", "moving"), pair, strict=True):
         shutil.copy(path, f"{name}.nii.gz")
-    return partial(main, "--fixed", "fixed.nii.gz", "--moving", "moving.nii.gz", "--output_dir", "out", "--noreport")
+    return partial(
+        main, "--fixed", "fixed.nii.gz", "--moving", "moving.nii.gz", "--output_dir", "out", "--noreport", *QUICK
+    )
 
 
 def error_of(run, *arguments, capsys):
@@ -223,16 +226,22 @@ def test_a_tilde_is_the_home_folder(pair, main, tmp_path, monkeypatch):
     for name, path in zip(("fixed", "moving", "label"), (*pair, pair[1]), strict=True):
         shutil.copy(path, tmp_path / f"{name}.nii.gz")
     save_labels(tmp_path / "label.nii.gz", 1)
-    main("--fixed=~/fixed.nii.gz", "--moving=~/moving.nii.gz", "--moving_label=~/label.nii.gz", "--output_dir=~/out")
+    main(
+        "--fixed=~/fixed.nii.gz",
+        "--moving=~/moving.nii.gz",
+        "--moving_label=~/label.nii.gz",
+        "--output_dir=~/out",
+        *QUICK,
+    )
     assert (tmp_path / "out" / "warped_label.nii.gz").is_file()
     write_list(tmp_path, ["~/fixed.nii.gz", "~/moving.nii.gz"], 1)
-    main("--pairs=~/pairs.csv", "--output_dir=~/pairs", "--noreport")
+    main("--pairs=~/pairs.csv", "--output_dir=~/pairs", "--noreport", *QUICK)
     assert set(content(tmp_path / "pairs" / "case000")) == RESULTS
 
 
 def test_names_that_are_numbers_are_names(pair, main, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    main("--fixed", pair[0], "--moving", pair[1], "--output_dir", 12345, "--noreport")
+    main("--fixed", pair[0], "--moving", pair[1], "--output_dir", 12345, "--noreport", *QUICK)
     assert set(content(tmp_path / "12345")) == RESULTS
 
 
@@ -272,7 +281,7 @@ def test_a_wrong_list_is_refused_before_any_work(text, message, tmp_path):
 def test_two_processes_share_a_list_and_a_failure_of_one_stops_neither(pair, tmp_path):
     pairs = write_list(tmp_path, pair, 5, broken=[0])
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", 2, "--master_port", 29777, SCRIPT]
-    command += ["--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport", "--device", "cpu"]
+    command += ["--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport", "--device", "cpu", *QUICK]
     found = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert found.returncode != 0
     assert "4 of 5 pairs are registered" in found.stdout

@@ -1,0 +1,124 @@
+"""Refinement by the greedy solver, and how much of it an intent asks for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from monai.data import MetaTensor
+
+from ..solvers.greedy import SIMILARITIES, Greedy, greedy_field
+from ..words import one_of
+from ..world.grid import Grid
+from .levels import MAX_VOXELS, LevelPair, coarse_to_fine, level_grids
+
+SMOOTHNESS = {"mind": (2.5, 0.8)}  # fluid and elastic; descriptors are rougher than intensities
+
+
+@dataclass(frozen=True)
+class GreedyRefinement:
+    """Settings of a refinement by :func:`~common.solvers.greedy.greedy_field`.
+
+    Args:
+        num_iterations: on each level, at most; a level ends when the similarity no longer rises.
+        similarity: "lncc" for one contrast, "mind" for any two, "mse" for equal intensities.
+        num_levels: image resolutions, each half as fine as the next.
+        spacing_mm: voxel size of the finest level; 0 takes the fixed image's, or what keeps it below ``max_voxels``.
+        finest_iterations: on the finest level, at most; 0 for as many as on the others.
+        max_voxels: of the finest level.
+        fluid: smoothness of updates, voxels of the level; 0 for what suits the similarity.
+        elastic: smoothness of the field, voxels of the level; 0 for what suits the similarity.
+
+    Raises:
+        ValueError: for a number out of range.
+    """
+
+    num_iterations: int = 50
+    similarity: str = "lncc"
+    num_levels: int = 3
+    spacing_mm: float = 0.0
+    finest_iterations: int = 0
+    max_voxels: int = MAX_VOXELS
+    fluid: float = 0.0
+    elastic: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.num_iterations, self.num_levels) < 1 or min(self.spacing_mm, self.finest_iterations) < 0:
+            raise ValueError(
+                "refinement: expected num_iterations and num_levels ≥ 1, spacing_mm and finest_iterations ≥ 0, got"
+                f" {self.num_iterations}, {self.num_levels}, {self.spacing_mm} and {self.finest_iterations}"
+            )
+        self.solver  # noqa: B018 (its own numbers are checked as well)
+
+    @property
+    def solver(self) -> Greedy:
+        """Settings of the solver on each level."""
+        fluid, elastic = SMOOTHNESS.get(self.similarity, (Greedy.fluid, Greedy.elastic))
+        return Greedy(self.similarity, fluid=self.fluid or fluid, elastic=self.elastic or elastic)
+
+
+EFFORTS = {
+    "fast": GreedyRefinement(60, max_voxels=1_000_000, finest_iterations=20),
+    "normal": GreedyRefinement(60),
+    "best": GreedyRefinement(100, num_levels=4, max_voxels=8_000_000),
+}
+
+
+def refinement_of(effort: str, similarity: str = "lncc") -> GreedyRefinement | None:
+    """What an intent asks for: "fast", "normal" or "best"; None for "none".
+
+    Raises:
+        ValueError: for another effort, or a similarity that the greedy solver does not have.
+
+    Example:
+        >>> refinement_of("fast", "mind").similarity
+        'mind'
+    """
+    one_of("effort", effort, ("none", *EFFORTS))
+    one_of("similarity", similarity, SIMILARITIES)
+    return replace(EFFORTS[effort], similarity=similarity) if effort != "none" else None
+
+
+def refine_greedily(
+    fixed: MetaTensor,
+    moving: MetaTensor,
+    field_mm: torch.Tensor | None,
+    settings: GreedyRefinement,
+    device: torch.device | str = "cpu",
+    on_iteration: Callable[[int, int, float], None] | None = None,
+) -> torch.Tensor:
+    """Improve a field from coarse to fine by greedy diffeomorphic steps.
+
+    Where the moving image ends, nothing is compared.
+
+    Args:
+        fixed: (1, X, Y, Z).
+        moving: (1, X', Y', Z'), its affine such that its world is about that of ``fixed``.
+        field_mm: (3, X, Y, Z), RAS mm, on the grid of ``fixed``; None stands for zero.
+        settings: see :class:`GreedyRefinement`.
+        device: where to compute.
+        on_iteration: called with level, iteration and similarity.
+
+    Returns:
+        (3, X, Y, Z), RAS mm, on the grid of ``fixed``.
+
+    Raises:
+        ValueError: where the similarity is not finite.
+    """
+    grids = level_grids(Grid.from_image(fixed), settings.num_levels, settings.spacing_mm, settings.max_voxels)
+    iterations = [settings.num_iterations] * len(grids)
+    iterations[-1] = settings.finest_iterations or settings.num_iterations
+
+    def improve(level: int, pair: LevelPair, ddf: torch.Tensor) -> torch.Tensor:
+        return greedy_field(
+            ddf,
+            pair.fixed,
+            pair.moving,
+            iterations[level],
+            settings.solver,
+            origin=pair.origin,
+            inside=pair.inside,
+            on_iteration=None if on_iteration is None else lambda i, value: on_iteration(level, i, value),
+        )
+
+    with torch.no_grad():
+        return coarse_to_fine(fixed, moving, field_mm, grids, improve, device)

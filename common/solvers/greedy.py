@@ -1,0 +1,278 @@
+"""Greedy diffeomorphic registration: forces in closed form, smoothed and composed; no graph, no loss of the field."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..fields.jacobian import central_difference
+from ..fields.sampling import at_least_float32, check_ddf, identity_grid, sample
+from ..fields.smoothing import gaussian_smooth
+from ..losses.local_correlation import LocalCorrelation
+from ..losses.mind import mind_ssc
+from ..words import one_of
+
+SIMILARITIES = ("lncc", "mse", "mind")
+SHORTER = 0.7  # factor of the step after an iteration that made the similarity fall
+LEAST_STEP = 0.1  # share of the first step that remains
+TYPICAL = 2.0  # lengths beyond so many times their root mean square are bounded
+LEAST_VARIANCE = 1e-4  # of a window, for intensities in [0, 1]; noise below it has no force
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """Settings of :func:`greedy_field`; lengths in voxels.
+
+    Args:
+        similarity: "lncc", local correlation; "mse"; or "mind", which compares MIND-SSC descriptors across contrasts.
+        radius: of the window of the correlation, 2r + 1 voxels along each axis.
+        fluid: σ of the Gaussian on every update.
+        elastic: σ of the Gaussian on the whole field after it.
+        step: no vector of an update is longer; shortened where the similarity falls.
+        patience: iterations within which the similarity must rise by ``tolerance``, else the level ends.
+        tolerance: of the mean squared correlation or difference.
+
+    Raises:
+        ValueError: for an unknown similarity or a number out of range.
+    """
+
+    similarity: str = "lncc"
+    radius: int = 3
+    fluid: float = 1.5
+    elastic: float = 0.6
+    step: float = 0.5
+    patience: int = 10
+    tolerance: float = 3e-4
+
+    def __post_init__(self) -> None:
+        one_of("similarity", self.similarity, SIMILARITIES)
+        if min(self.radius, self.patience) < 1 or min(self.fluid, self.elastic, self.tolerance) < 0 or self.step <= 0:
+            raise ValueError(
+                "greedy: expected radius and patience ≥ 1, fluid, elastic and tolerance ≥ 0 and step > 0, got"
+                f" {self.radius}, {self.patience}, {self.fluid}, {self.elastic}, {self.tolerance} and {self.step}"
+            )
+
+
+def greedy_field(
+    ddf: torch.Tensor,
+    fixed: torch.Tensor,
+    moving: torch.Tensor,
+    num_iterations: int,
+    settings: Greedy | None = None,
+    *,
+    origin: torch.Tensor | None = None,
+    inside: torch.Tensor | None = None,
+    on_iteration: Callable[[int, float], None] | None = None,
+) -> torch.Tensor:
+    """Improve fields on one level: v = G_fluid * force, bounded by a step; u ← G_elastic * (v + u ∘ (id + v)).
+
+    A map without folds is only ever composed with short smooth steps. The pairs of a batch are registered one after the
+    other, each until it has converged.
+
+    Args:
+        ddf: u, (B, D, *spatial), voxels; two or three axes.
+        fixed: (B, 1, *spatial), in [0, 1].
+        moving: (B, 1, *wider), in [0, 1].
+        num_iterations: at most.
+        settings: see :class:`Greedy`.
+        origin: place of the fixed image's voxels in the moving one, (D, *spatial); None for the same grid.
+        inside: (B, 1, *wider), 1 where the moving image has voxels; where it ends, nothing is compared.
+        on_iteration: called with the iteration, from 0, and the similarity before its step.
+
+    Returns:
+        (B, D, *spatial), voxels, float32 or as ``ddf`` float64.
+
+    Raises:
+        ValueError: for a field of another shape, or a similarity that is not finite.
+
+    Example:
+        >>> x, y = torch.meshgrid(torch.linspace(-2, 2, 33), torch.linspace(-2, 2, 33), indexing="ij")
+        >>> blob = torch.exp(-(x**2) - y**2)[None, None]
+        >>> ddf = greedy_field(torch.zeros(1, 2, 33, 33), blob, blob.roll(2, 2), 30)
+        >>> ddf[0, 0, 16, 16].round().item()
+        2.0
+
+    Reference:
+        Avants et al., Medical Image Analysis 2008; Yushkevich et al., Fast automatic segmentation of hippocampal
+        subfields and medial temporal lobe subregions in 3 Tesla and 7 Tesla T2-weighted MRI, 2016.
+    """
+    check_ddf(ddf)
+    settings = settings or Greedy()
+    ddf, fixed, moving = at_least_float32(ddf), at_least_float32(fixed), at_least_float32(moving)
+    if fixed.shape[2:] != ddf.shape[2:] or not len(fixed) == len(moving) == len(ddf):
+        raise ValueError(
+            f"expected a field of the fixed image's shape and one pair per field, got {list(ddf.shape)},"
+            f" {list(fixed.shape)} and {list(moving.shape)}"
+        )
+    if origin is None:
+        origin = identity_grid(list(ddf.shape[2:]), dtype=ddf.dtype, device=ddf.device)
+    with torch.no_grad():
+        found = []
+        for k in range(len(ddf)):
+            mask = None if inside is None else inside[k : k + 1]
+            view = MovingView(described(moving[k : k + 1], settings), mask, origin)
+            force = Force(described(fixed[k : k + 1], settings), settings)
+            found.append(_improved(ddf[k : k + 1], view, force, num_iterations, settings, on_iteration))
+    return torch.cat(found)
+
+
+def _improved(
+    ddf: torch.Tensor,
+    view: "MovingView",
+    force: "Force",
+    num_iterations: int,
+    settings: Greedy,
+    on_iteration: Callable[[int, float], None] | None,
+) -> torch.Tensor:
+    """The field of one pair after at most so many iterations."""
+    history: list[float] = []
+    step = settings.step
+    for iteration in range(num_iterations):
+        similarity, update = force(*view.warped(ddf))
+        if not math.isfinite(similarity):
+            raise ValueError(f"expected a finite similarity, got {similarity} in iteration {iteration}")
+        if on_iteration is not None:
+            on_iteration(iteration, similarity)
+        history.append(similarity)
+        if has_converged(history, settings):
+            break
+        if len(history) > 1 and similarity < history[-2]:
+            step = max(SHORTER * step, LEAST_STEP * settings.step)
+        update = bounded(gaussian_smooth(update, settings.fluid), step)
+        ddf = gaussian_smooth(compose_short(ddf, update), settings.elastic)
+    return ddf
+
+
+def has_converged(similarities: Sequence[float], settings: Greedy) -> bool:
+    """Whether the last similarity is hardly above the one ``patience`` iterations before.
+
+    Example:
+        >>> has_converged([0.1, 0.5, 0.6], Greedy(patience=1)), has_converged([0.1, 0.6, 0.6], Greedy(patience=1))
+        (False, True)
+    """
+    behind = len(similarities) - 1 - settings.patience
+    return behind >= 0 and similarities[-1] < similarities[behind] + settings.tolerance
+
+
+def bounded(update: torch.Tensor, longest: float) -> torch.Tensor:
+    """Vectors v · longest / √(|v|² + q²), q = 2 √mean |v|²: none is longer, and a few strong ones do not slow the rest.
+
+    Args:
+        update: v, (1, D, *spatial), which is overwritten.
+        longest: bound of the result's lengths.
+
+    Example:
+        >>> bounded(torch.full((1, 2, 4, 4), 3.0), 1.0).norm(dim=1).mean().item()  # 1 / √5
+        0.447...
+    """
+    square = update.square().sum(dim=1, keepdim=True)
+    return update.mul_(longest * (square + TYPICAL**2 * square.mean() + 1e-24).rsqrt())
+
+
+def compose_short(ddf: torch.Tensor, update: torch.Tensor) -> torch.Tensor:
+    """Displacement of (id + u) ∘ (id + v) to first order in v, v + u + (v · ∇) u: for v well below a voxel.
+
+    No interpolation blurs u, and it takes a third of the time of :func:`~common.fields.ddf.compose`.
+
+    Args:
+        ddf: u, (B, D, *spatial), voxels.
+        update: v, the same shape.
+
+    Returns:
+        (B, D, *spatial), voxels.
+
+    Example:
+        >>> stretch = torch.arange(3.0).view(1, 1, 3, 1).expand(1, 2, 3, 3)
+        >>> compose_short(stretch, torch.full((1, 2, 3, 3), 0.5))[0, 0, :, 0].tolist()  # 0.5 + (x + 0.5)
+        [1.0, 2.0, 3.0]
+    """
+    total = ddf + update
+    for axis in range(ddf.size(1)):
+        for component in range(ddf.size(1)):
+            slope = central_difference(ddf[:, component], axis + 1)
+            total[:, component].addcmul_(slope, update[:, axis])
+    return total
+
+
+def described(image: torch.Tensor, settings: Greedy) -> torch.Tensor:
+    """What is compared: the image (1, 1, *spatial) itself, or its MIND-SSC descriptors."""
+    return mind_ssc(image) if settings.similarity == "mind" else image
+
+
+class MovingView:
+    """The moving image as a field sees it, and where it has voxels.
+
+    Args:
+        moving: (1, C, *wider).
+        inside: (1, 1, *wider), or None where it covers all that is seen.
+        origin: (D, *spatial).
+    """
+
+    def __init__(self, moving: torch.Tensor, inside: torch.Tensor | None, origin: torch.Tensor) -> None:
+        self.has_mask, self.origin = inside is not None, origin
+        self.volumes = moving if inside is None else torch.cat([moving, inside.to(moving)], dim=1)
+
+    def warped(self, ddf: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Image under a ddf, (1, C, *spatial), and mask, (1, 1, *spatial), sampled at once; None for no mask."""
+        values = sample(self.volumes, self.origin + ddf)
+        return (values[:, :-1], values[:, -1:]) if self.has_mask else (values, None)
+
+
+class Force:
+    """Similarity to a fixed image, and the direction into which each voxel's displacement raises it.
+
+    Args:
+        fixed: (1, C, *spatial).
+        settings: "lncc" takes :class:`~common.losses.local_correlation.LocalCorrelation`, the others squared
+            differences.
+    """
+
+    def __init__(self, fixed: torch.Tensor, settings: Greedy) -> None:
+        self.fixed, self.correlation = fixed, None
+        if settings.similarity == "lncc":
+            self.correlation = LocalCorrelation(fixed, settings.radius, LEAST_VARIANCE)
+            self.num_textured = (self.correlation.precision < 1 / LEAST_VARIANCE).sum().clamp(min=1)
+
+    def __call__(self, warped: torch.Tensor, mask: torch.Tensor | None = None) -> tuple[float, torch.Tensor]:
+        """Similarity, larger is better, and force (1, D, *spatial) of a warped image (1, C, *spatial).
+
+        Where the mask is 0, the correlation takes the fixed image for the warped one, and differences do not count. (A
+        difference to the fixed image itself would be 0 there and pull everything out of the moving image.)
+        """
+        if self.correlation is None:
+            return difference_force(self.fixed, warped, mask)
+        warped = warped if mask is None else torch.lerp(self.fixed, warped, mask)
+        correlation, slope = self.correlation.with_gradient(warped)
+        axes = range(2, warped.dim())
+        force = torch.cat([central_difference(warped, axis).mul_(slope) for axis in axes], dim=1)
+        return (correlation.sum() / self.num_textured).item(), force
+
+
+def difference_force(
+    fixed: torch.Tensor, warped: torch.Tensor, mask: torch.Tensor | None = None
+) -> tuple[float, torch.Tensor]:
+    """Negative mean squared difference and the demons' force, Σ r ∇w / (Σ |∇w|² + Σ r²) with r = f − w.
+
+    The sums run over channels.
+
+    Args:
+        fixed: f, (1, C, *spatial).
+        warped: w, the same shape.
+        mask: (1, 1, *spatial), factor of r; None for 1.
+
+    Returns:
+        A number, and (1, D, *spatial).
+
+    Reference:
+        Vercauteren et al., Diffeomorphic demons: efficient non-parametric image registration, NeuroImage 2009.
+    """
+    rest = fixed - warped if mask is None else (fixed - warped).mul_(mask)
+    total = rest.square().sum(dim=1, keepdim=True)
+    similarity = -total.mean().item() / fixed.size(1)
+    parts = []
+    for axis in range(2, warped.dim()):
+        slope = central_difference(warped, axis)
+        parts.append((rest * slope).sum(dim=1, keepdim=True))
+        total += slope.square_().sum(dim=1, keepdim=True)
+    return similarity, torch.cat(parts, dim=1).div_(total.clamp_(min=1e-9))
