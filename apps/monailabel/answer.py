@@ -25,7 +25,7 @@ from common.world.files import save_image
 from common.world.grid import Grid
 
 WARPED, LABEL, FIELD = "warped.nii.gz", "warped_label.nii.gz", "field.nii.gz"
-TOLD = ("similarity", "regularity", "overlap", "seconds", "settings")
+TOLD = ("verdict", "contrast", "similarity", "regularity", "overlap", "seconds", "settings")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Work:
         figures["files"] = [WARPED, FIELD]
         figures |= {"fixed": self.fixed, "moving": moving, "task": self.task.name}
         write_json(folder / METRICS_FILE, figures)
-        return {"fixed": self.fixed, "moving": moving} | {name: figures[name] for name in TOLD}
+        return {"fixed": self.fixed, "moving": moving} | {name: figures[name] for name in TOLD if name in figures}
 
     def _result(self, movings: list[str], folder: Path) -> tuple[Path, dict[str, Any]]:
         """The file of the answer, and what is told of it alone."""

@@ -1,24 +1,19 @@
 """What a request may ask for, and the registrar that does it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from common.registration.registrar import Registrar
-from common.registration.steps import DiscreteSearch, Refinement
+from common.registration.greedy import EFFORTS, refinement_of
+from common.registration.registrar import Registrar, own_effort
+from common.solvers.greedy import SIMILARITIES
 from common.words import did_you_mean, one_of
 from common.world.alignment import INITS
 
-EFFORTS = {  # passes of the discrete search, iterations of the refinement on each level
-    "none": (0, 0),
-    "fast": (0, 20),
-    "normal": (1, 50),
-    "best": (2, 100),
-}
-AFFINES = {"none": "", "affine": "affine", "rigid": "rigid"}
-SIMILARITIES = ("mind", "lncc", "mse", "mi")
+AUTO = "auto"
+AFFINES = (AUTO, "affine", "rigid")
 FUSIONS = ("majority", "local")
 NEIGHBORS = ("1", "3", "5")
 NEAREST = "nearest"
@@ -33,8 +28,8 @@ class Options:
 
     Args:
         moving: id of the moving image, or "nearest" for the most similar of those with a label.
-        affine: what is optimized before the bundle.
-        effort: what comes after it, see ``EFFORTS``.
+        affine: what is optimized before the bundle; "auto" for an affine map where there is an effort.
+        effort: see :func:`~common.registration.greedy.refinement_of`.
         similarity: of the refinement.
         init: see :func:`~common.world.alignment.initial_alignment`.
         tag: of the labels that are carried over, and that make an image an atlas.
@@ -56,18 +51,16 @@ def choices(bundle: str, is_labels: bool) -> dict[str, Any]:
     """The options of a task: lists are what a client offers as a dropdown, the default first.
 
     Args:
-        bundle: "none" registers by affine map, search and refinement alone.
+        bundle: "none" registers by affine map and refinement alone.
         is_labels: whether the task carries labels over.
 
     Example:
         >>> choices("mcd_pemd", False)["effort"]
         ['none', 'fast', 'normal', 'best']
     """
-    affines, efforts = list(AFFINES), list(EFFORTS)
-    if bundle == "none":
-        affines, efforts = ["affine", "rigid", "none"], ["normal", "fast", "best", "none"]
-    known: dict[str, Any] = {"moving": NEAREST if is_labels else "", "affine": affines, "effort": efforts}
-    known |= {"similarity": list(SIMILARITIES), "init": list(INITS), "tag": FINAL}
+    efforts = _first(own_effort(bundle), ("none", *EFFORTS))
+    known: dict[str, Any] = {"moving": NEAREST if is_labels else "", "affine": list(AFFINES), "effort": efforts}
+    known |= {"similarity": _first("mind", SIMILARITIES), "init": list(INITS), "tag": FINAL}
     return known | ({"neighbors": list(NEIGHBORS), "fusion": list(FUSIONS)} if is_labels else {})
 
 
@@ -103,6 +96,10 @@ def read_options(params: Mapping[str, Any], known: Mapping[str, Any]) -> Options
     return Options(**found)
 
 
+def _first(default: str, words: Iterable[str]) -> list[str]:
+    return [default, *(word for word in words if word != default)]
+
+
 def default_of(words: Any) -> str:
     """The default of an option: the first of its words, or the only one."""
     return words[0] if isinstance(words, list) else words
@@ -120,8 +117,8 @@ def warm_registrar(bundle: str, options: Options, ckpt_path: Path | None = None,
     Raises:
         ValueError: where nothing would be done.
     """
-    if bundle == "none" and options.affine == "none" and options.effort == "none":
-        raise ValueError("affine and effort: expected one that is not none, as there is no bundle")
+    if (bundle, options.affine, options.effort, options.init) == ("none", AUTO, "none", INITS[0]):
+        raise ValueError("effort: expected fast, normal, best, an affine map or another init than world, got none")
     changed = ckpt_path.stat().st_mtime_ns if ckpt_path else 0
     setting = replace(options, moving="", tag="", neighbors="", fusion="")
     return _registrar(bundle, setting, str(ckpt_path or ""), changed, device)
@@ -129,8 +126,6 @@ def warm_registrar(bundle: str, options: Options, ckpt_path: Path | None = None,
 
 @lru_cache(maxsize=NUM_WARM)
 def _registrar(bundle: str, setting: Options, ckpt_path: str, changed: int, device: str) -> Registrar:
-    num_passes, num_iterations = EFFORTS[setting.effort]
-    search = DiscreteSearch(num_passes) if num_passes else None
-    refinement = Refinement(num_iterations, setting.similarity) if num_iterations else None
-    affine = AFFINES[setting.affine]
-    return Registrar(bundle, setting.init, affine, search, refinement, device=device, ckpt_path=ckpt_path)
+    refinement = refinement_of(setting.effort, setting.similarity)
+    affine = setting.affine if setting.affine != AUTO else refinement is not None
+    return Registrar(bundle, setting.init, affine, refinement=refinement, device=device, ckpt_path=ckpt_path)

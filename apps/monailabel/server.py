@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from apps.monailabel.options import FINAL  # noqa: E402
+from apps.monailabel.studies import Datastore, labeled_images  # noqa: E402
+from common.registration.registrar import usable_device  # noqa: E402
 from common.tools.command_line import run_command  # noqa: E402
 
 SHUTDOWN_SECONDS = 3  # for answers that are on their way
@@ -44,6 +47,8 @@ def serve(
         max_waiting: registrations that wait while one runs; further ones get the status 503.
         names: further host names of the server, separated by commas, as a proxy passes them on.
     """
+    if type(port) is not int or type(max_waiting) is not int or max_waiting < 0:
+        raise ValueError(f"port, max_waiting: expected whole numbers from 0, got {port!r}, {max_waiting!r}")
     web = make_app(studies, [host, "127.0.0.1", "localhost", *filter(None, str(names).split(","))], device, max_waiting)
     import uvicorn
 
@@ -57,7 +62,10 @@ def make_app(studies: str, hosts: list[str], device: str = "", max_waiting: int 
 
     Raises:
         FileNotFoundError: where there is no such folder.
+        ValueError: for a device that cannot be used.
+        ImportError: where MONAI Label or a package that it needs is missing.
     """
+    usable_device(device)
     folder = Path(str(studies)).expanduser().absolute()
     if not folder.is_dir():
         raise FileNotFoundError(f"studies: expected a folder of NIfTI images, got {folder}")
@@ -71,8 +79,28 @@ def make_app(studies: str, hosts: list[str], device: str = "", max_waiting: int 
 
     app = app_instance(places["MONAI_LABEL_APP_DIR"], str(folder), {"device": device})
     app.server_mode(True)
+    print(inventory(folder, app.datastore()), file=sys.stderr)
     return server_app(app, WaitingLine(max_waiting), hosts)
 
 
+def inventory(folder: Path, store: Datastore) -> str:
+    """What is found in the folder of the studies, and which files in it are passed over for their names."""
+    images = store.list_images()
+    found = f"{len(images)} images, {len(labeled_images(store, FINAL))} with a final label"
+    files = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith((".nii", ".nii.gz")))
+    others = [name for name in files if name.removesuffix(".gz").removesuffix(".nii") not in images]
+    return found + (f"; passed over for their names: {', '.join(others)}" if others else "")
+
+
+def main() -> None:
+    """Run the command line; what is wrong with its words or the machine ends it with one line and the exit code 1."""
+    try:
+        run_command(serve)
+    except ImportError as error:
+        sys.exit(f"error: {error}; apps/monailabel/README.md tells what to install")
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
 if __name__ == "__main__":
-    run_command(serve)
+    main()

@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock
 from monailabel.datastore.local import DataModel, LocalDatastore
 
-from apps.monailabel.refusal import RefusalError, checked_name
+from apps.monailabel.refusal import NAME, RefusalError, checked_name
 from common.files import write_atomically, write_json
 
 EXTENSIONS = ("*.nii.gz", "*.nii")
@@ -55,6 +55,19 @@ class Store(LocalDatastore):
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
         """Keep an image under a checked id."""
         return super().add_image(checked_name("image", image_id), image_filename, image_info)
+
+    def _list_files(self, path: str, patterns: tuple[str, ...]) -> dict[str, str]:
+        """Files that a client can name; the others are as if they were not there."""
+        found = super()._list_files(path, patterns)
+        return {name: file for name, file in found.items() if NAME.fullmatch(self._to_id(name)[0])}
+
+    def _remove_non_existing(self) -> int:
+        """Forget files that are gone, and those that MONAI Label's own store has kept under other names."""
+        count = super()._remove_non_existing()
+        others = [name for name in self._datastore.objects if not NAME.fullmatch(name)]
+        for name in others:
+            del self._datastore.objects[name]
+        return count + len(others)
 
     def _update_datastore_file(self, lock: bool = True) -> None:
         content = self._datastore.model_dump(mode="json", exclude={"base_path"})

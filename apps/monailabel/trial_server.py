@@ -1,6 +1,7 @@
 """A server on real images, to be tried."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
+import psutil
 import requests
 
 from common.data.sample.chest import write_sample_chest
@@ -50,13 +52,21 @@ def write_studies(folder: Path, data: Path) -> None:
 
 @contextmanager
 def running_server(studies: Path, *options: str) -> Iterator[str]:
-    """A server in a process of its own, which ends with the block; gives its address."""
+    """A server in a process of its own, which ends with the block; gives its address.
+
+    Args:
+        studies: folder of the images; the server's temporary files lie beside it.
+        options: further ones of ``server.py``.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, str(Path(__file__).with_name("server.py")), "--studies", str(studies)]
     with subprocess.Popen(
-        [*command, "--port", str(port), *options], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+        [*command, "--port", str(port), *options],
+        env={**os.environ, "TMPDIR": str(studies.parent)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
     ) as process:
         url = f"http://127.0.0.1:{port}"
         try:
@@ -72,6 +82,12 @@ def running_server(studies: Path, *options: str) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
+
+
+def processor_seconds() -> float:
+    """Processor time of the processes that this one has started, of which the server is the only one, s."""
+    times = [child.cpu_times() for child in psutil.Process().children()]
+    return sum(spent.user + spent.system for spent in times)
 
 
 def call(method: str, url: str, path: str, **options) -> requests.Response:

@@ -1,5 +1,7 @@
 """The web application: the routes of MONAI Label that are needed, and no others."""
 
+import logging
+
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from monailabel.config import settings
@@ -16,6 +18,7 @@ from apps.monailabel.routes.training import training
 from apps.monailabel.waiting import WaitingLine
 
 MAX_UPLOAD_BYTES = 512 * 2**20
+logger = logging.getLogger("uvicorn.error")
 
 
 def server_app(app: MONAILabelApp, line: WaitingLine, hosts: list[str]) -> FastAPI:
@@ -38,6 +41,7 @@ def server_app(app: MONAILabelApp, line: WaitingLine, hosts: list[str]) -> FastA
 
 
 async def _refused(request: Request, refusal: RefusalError) -> JSONResponse:
+    logger.info(str(refusal.__cause__ or refusal))
     return JSONResponse({"detail": str(refusal)}, refusal.status)
 
 

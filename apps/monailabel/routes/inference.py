@@ -61,15 +61,13 @@ async def _in_line(
 ) -> tuple[bytes, str, dict[str, Any]]:
     """The answer when its turn comes; a client that has gone is forgotten, at the latest before the next step."""
     has_gone = threading.Event()
-    future = line.submit(_answer, app, asked, has_gone)
-    while True:
-        try:
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), LOOK_SECONDS)
-        except TimeoutError:
-            if await request.is_disconnected():
-                has_gone.set()
-                future.cancel()
-                raise RefusalError(CLIENT_HAS_GONE, "the client has gone") from None
+    future = asyncio.wrap_future(line.submit(_answer, app, asked, has_gone))
+    while not (await asyncio.wait([future], timeout=LOOK_SECONDS))[0]:
+        if await request.is_disconnected():
+            has_gone.set()
+            future.cancel()
+            raise RefusalError(CLIENT_HAS_GONE, "the client has gone")
+    return future.result()
 
 
 def _answer(app: MONAILabelApp, asked: dict[str, Any], has_gone: threading.Event) -> tuple[bytes, str, dict[str, Any]]:

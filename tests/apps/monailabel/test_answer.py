@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 
 from apps.monailabel.answer import Task, Work
-from apps.monailabel.options import choices, read_options, warm_registrar
+from apps.monailabel.options import choices, read_options
 from apps.monailabel.refusal import RefusalError
+from common.registration.greedy import refinement_of
+from common.registration.outputs import METRICS_FILE
+from common.registration.registrar import Registrar
+from common.registration.result import Registration
 from common.world.files import load_field
 
 WARP, LABELS = Task("register", "none", False), Task("register_labels", "none", True)
+REGISTRAR = Registrar(refinement=refinement_of("fast", "mse"))
 
 
 def work(store, task, image, **params):
-    words = {"effort": "fast", "affine": "none", "similarity": "mse", **params}
-    options = read_options(words, choices("none", task.is_labels))
-    return Work(task, image, options, store, warm_registrar("none", options))
+    return Work(task, image, read_options(params, choices("none", task.is_labels)), store, REGISTRAR)
 
 
 def answer(store, task, image, **params):
@@ -51,6 +54,19 @@ def test_the_moving_image_comes_warped_and_field_and_figures_are_kept_under_the_
     assert told["similarity"]["after"]["correlation"] > told["similarity"]["before"]["correlation"]
     assert told["regularity"]["folding_fraction"] == 0
     assert told["seconds"] > 0
+
+
+def test_a_verdict_is_told_where_there_is_one(store, monkeypatch):
+    verdict = {"grade": "doubtful", "reasons": ["the label shrinks"], "measures": {}}
+    save = Registration.save
+
+    def judged(registration, folder, *args, **options):
+        save(registration, folder, *args, **options)
+        metrics = json.loads((folder / METRICS_FILE).read_text())
+        (folder / METRICS_FILE).write_text(json.dumps(metrics | {"verdict": verdict}))
+
+    monkeypatch.setattr(Registration, "save", judged)
+    assert answer(store, WARP, "a", moving="b")[1]["verdict"] == verdict
 
 
 def test_no_path_of_the_server_is_told(store):

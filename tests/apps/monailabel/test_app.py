@@ -1,6 +1,7 @@
 """The app inside MONAI Label's own server."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ import pytest
 pytest.importorskip("monailabel")
 
 from fastapi import HTTPException
+from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.utils.app import app_instance
 
 import apps.monailabel
 from apps.monailabel.store import Store
+from apps.monailabel.studies import labeled_images
 
 APP_DIR = str(Path(apps.monailabel.__file__).parent)
 
@@ -22,7 +25,7 @@ def app(studies):
 
 
 def test_an_answer_has_the_form_of_its_endpoint(app):
-    request = {"model": "register_labels", "image": "a", "moving": "b", "affine": "none", "effort": "fast"}
+    request = {"model": "register_labels", "image": "a", "moving": "b", "affine": "rigid", "effort": "fast"}
     result = app.infer(request)
     assert Path(result["file"]).name.endswith("warped_label.nii.gz")
     assert result["params"]["overlap"]["after"]["dice"] > 0.9
@@ -51,6 +54,16 @@ def test_the_store_keeps_json_and_nifti_and_finds_them_again(studies, tmp_path):
     again = Store(str(studies))
     assert json.loads(Path(again.get_label_uri("a", "metrics-from-b")).read_text()) == {"x": 1}
     assert again.get_label_info("a", "metrics-from-b")["moving"] == "b"
+
+
+def test_a_file_that_no_client_can_name_is_not_there(studies, tmp_path):
+    for name in ("a.nii.gz", "two words.nii.gz"):
+        for place in (tmp_path / name, tmp_path / "labels" / "final" / name):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(studies / "a.nii.gz", place)
+    LocalDatastore(str(tmp_path), extensions=("*.nii.gz",))  # writes its list of files
+    store = Store(str(tmp_path))
+    assert store.list_images() == list(labeled_images(store, "final")) == ["a"]
 
 
 @pytest.mark.parametrize("tag", ["../x", "a/b", ""])

@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from apps.monailabel.options import EFFORTS, choices, default_of, read_options, warm_registrar
-from common.registration.steps import DiscreteSearch, Refinement
+from apps.monailabel.options import choices, default_of, read_options, warm_registrar
+from common.registration.greedy import refinement_of
+from common.registration.registrar import Registrar
 
 
 @pytest.mark.parametrize("is_labels", [False, True])
@@ -29,7 +30,7 @@ def test_what_clients_add_is_passed_over_and_an_empty_text_means_the_default():
     [
         ({}, "moving: expected the id"),
         ({"moving": "b", "affin": "rigid"}, "did you mean 'affine'"),
-        ({"moving": "b", "affine": "elastic"}, "affine: expected one of none, affine, rigid, got 'elastic'"),
+        ({"moving": "b", "affine": "elastic"}, "affine: expected one of auto, affine, rigid, got 'elastic'"),
         ({"moving": "b", "neighbors": "3"}, "there is no option 'neighbors'"),
         ({"moving": "b", "result_extension": ".nrrd"}, "expected .nii.gz"),
     ],
@@ -39,13 +40,43 @@ def test_a_wrong_option_is_named(params, message):
         read_options(params, choices("mcd_pemd", False))
 
 
-def test_an_effort_is_a_search_and_a_refinement_with_the_similarity_asked_for():
-    words = {"moving": "b", "effort": "best", "similarity": "mse", "affine": "none"}
+@pytest.mark.parametrize("effort", ["fast", "normal", "best"])
+@pytest.mark.parametrize("affine", ["auto", "affine", "rigid"])
+def test_an_effort_is_an_affine_map_and_the_refinement_of_the_same_name(effort, affine):
+    words = {"moving": "b", "effort": effort, "similarity": "mse", "affine": affine}
     registrar = warm_registrar("none", read_options(words, choices("none", False)))
-    num_passes, num_iterations = EFFORTS["best"]
-    assert registrar.search == DiscreteSearch(num_passes)
-    assert registrar.refinement == Refinement(num_iterations, "mse")
+    assert registrar.search is None
+    assert registrar.refinement == refinement_of(effort, "mse")
+    assert registrar.affine == ("rigid" if affine == "rigid" else "affine")
+
+
+@pytest.mark.parametrize("init", ["center", "moments"])
+def test_an_initial_alignment_alone_is_enough(init):
+    options = read_options({"moving": "b", "effort": "none", "init": init}, choices("none", False))
+    assert warm_registrar("none", options).init == init
+
+
+def test_without_an_effort_there_is_no_refinement_and_the_affine_map_that_is_asked_for():
+    known = choices("none", False)
+    registrar = warm_registrar("none", read_options({"moving": "b", "effort": "none", "affine": "rigid"}, known))
+    assert registrar.refinement is None
+    assert registrar.affine == "rigid"
+
+
+def test_a_bundle_alone_is_neither_aligned_nor_refined():
+    name = "wasserstein_voxelmorph"
+    registrar = warm_registrar(name, read_options({"moving": "b"}, choices(name, False)))
+    assert registrar.prediction is not None
+    assert registrar.refinement is None
     assert registrar.affine == ""
+
+
+@pytest.mark.parametrize("name", ["affine", "effort", "similarity", "init"])
+def test_every_word_of_a_dropdown_makes_a_registrar(name):
+    known = choices("none", False)
+    for word in known[name]:
+        options = read_options({"moving": "b", "affine": "rigid", name: word}, known)
+        assert isinstance(warm_registrar("none", options), Registrar)
 
 
 def test_a_registrar_is_kept_for_all_moving_images_until_its_weights_change(tmp_path):
@@ -63,8 +94,8 @@ def test_a_registrar_is_kept_for_all_moving_images_until_its_weights_change(tmp_
 
 
 def test_nothing_to_do_is_refused():
-    options = read_options({"moving": "b", "affine": "none", "effort": "none"}, choices("none", False))
-    with pytest.raises(ValueError, match="expected one that is not none"):
+    options = read_options({"moving": "b", "effort": "none"}, choices("none", False))
+    with pytest.raises(ValueError, match="an affine map or another init than world"):
         warm_registrar("none", options)
 
 

@@ -1,11 +1,13 @@
 """The server as its clients see it, on small images."""
 
+import gc
 import gzip
 import io
 import json
 import os
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -22,10 +24,11 @@ from requests_toolbelt import MultipartDecoder
 from apps.monailabel import server
 from apps.monailabel import store as store_module
 from apps.monailabel.options import choices
-from apps.monailabel.routes import training
+from apps.monailabel.refusal import RefusalError
+from apps.monailabel.routes import inference, training
 from common.world.files import load_field
 
-QUICK = {"moving": "b", "affine": "none", "effort": "fast", "similarity": "mse"}
+QUICK = {"moving": "b", "init": "moments", "effort": "none"}
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +159,29 @@ def test_what_is_no_label_map_is_not_saved(client, studies, content, name):
     assert answer.status_code == 422
     assert tempfile.gettempdir() not in answer.text
     assert not (studies / "labels" / "draft").exists()
+
+
+def test_the_log_of_the_server_tells_the_cause_of_a_refusal(client, studies, monkeypatch, caplog):
+    def full(path, write):
+        raise OSError(28, "No space left on device", "/disk")
+
+    monkeypatch.setattr(store_module, "write_atomically", full)
+    with caplog.at_level("INFO", "uvicorn.error"):
+        infer(client, image="nobody", **QUICK)
+        infer(client, **QUICK)
+    assert caplog.messages == ["image: there is no image 'nobody'", "[Errno 28] No space left on device: '/disk'"]
+
+
+def test_a_refusal_after_a_while_leaves_no_traceback_in_the_log(client, studies, monkeypatch, caplog):
+    def refuse(*args):
+        time.sleep(0.2)
+        raise RefusalError(422, "no")
+
+    monkeypatch.setattr(inference, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(served(studies), "answer", refuse)
+    assert [infer(client, **QUICK).status_code for _ in range(2)] == [422, 422]
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 def test_files_and_sessions_are_refused_by_infer(client):

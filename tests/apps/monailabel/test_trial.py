@@ -56,5 +56,5 @@ def test_thirty_requests_and_clients_that_go_leave_a_server_that_answers(server)
     statuses = found["statuses of 30 requests at once"]
     assert sum(statuses.values()) == 30
     assert statuses.keys() == {200, 503}
-    assert found["request after them: status, s"].startswith("200")
+    assert found["request after them: status, processor s"].startswith("200")
     assert found["their temporary files that stay"] == 0
