@@ -5,5 +5,7 @@ from pathlib import Path
 
 FILES = Path(__file__).parent.rglob("*.py")
 collect_ignore = (
-    [] if find_spec("monailabel") else [str(path) for path in FILES if "from monailabel" in path.read_text()]
+    []
+    if find_spec("monailabel")
+    else [str(path) for path in FILES if "from monailabel" in path.read_text(encoding="utf-8")]
 )

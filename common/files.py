@@ -156,6 +156,33 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         partial.rename(path)
 
 
+BYTE_ORDER_MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+)
+
+
+def read_text(path: str | Path) -> str:
+    """A text file in UTF-8, in what its first bytes say, or in the code page of Western Windows.
+
+    Raises:
+        ValueError: for other bytes; names the file.
+    """
+    content = Path(path).read_bytes()
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark)), "")
+    if not encoding and b"\0" in content[:64]:
+        encoding = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
+    reason: UnicodeDecodeError | None = None
+    for name in [encoding] if encoding else ["utf-8", "cp1252"]:
+        try:
+            return content.decode(name)
+        except UnicodeDecodeError as error:
+            reason = error
+    raise ValueError(f"{path}: expected text in UTF-8, got other bytes ({reason})") from reason
+
+
 def read_dataset_json(path: str | Path) -> Any:
     """Reads a JSON file.
 
@@ -173,8 +200,8 @@ def read_dataset_json(path: str | Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"expected the file {path}, {_describe_folder(path.parent)}")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
         raise ValueError(f"{path}: expected JSON, got text that does not parse ({error})") from error
 
 

@@ -7,6 +7,10 @@ from typing import TypeVar
 Word = TypeVar("Word")
 
 
+class InputWarning(UserWarning):
+    """What a user should know of a file although it can be used; one plain sentence."""
+
+
 def one_of(name: str, value: Word, known: Iterable[Word]) -> Word:
     """The value of a setting, which must be a known one.
 

@@ -19,7 +19,7 @@ collect_ignore = ["bundles/stranger.py"]  # a program that forbids the import of
 
 
 def pytest_configure(config):
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
     # Python looks for the modules beside a script that it runs.
     sys.path.extend(sorted(map(str, (ROOT / "scripts" / "studies").iterdir())))
 

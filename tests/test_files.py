@@ -11,12 +11,12 @@ from common.files import existing_file, new_folder, plain, read_dataset_json, wr
 def test_floats_keep_full_precision(tmp_path):
     value = 0.1 + 0.2
     write_json(tmp_path / "a.json", {"value": np.float64(value), "tensor": torch.tensor(value, dtype=torch.float64)})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"value": value, "tensor": value}
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"value": value, "tensor": value}
 
 
 def test_nan_and_infinity_become_null(tmp_path):
     write_json(tmp_path / "a.json", {"nan": float("nan"), "inside": [float("inf"), 1.0]})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"nan": None, "inside": [None, 1.0]}
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"nan": None, "inside": [None, 1.0]}
 
 
 def test_arrays_become_lists():
@@ -25,7 +25,7 @@ def test_arrays_become_lists():
 
 def test_plain_lists_stand_on_one_line(tmp_path):
     write_json(tmp_path / "a.json", {"confusion": np.eye(3), "names": ["a, b", "c"], "inside": [{"x": 1}]})
-    text = (tmp_path / "a.json").read_text()
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert "    [1.0, 0.0, 0.0],\n" in text
     assert '"names": ["a, b", "c"]' in text
     assert json.loads(text)["inside"] == [{"x": 1}]
@@ -36,7 +36,7 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path.write_text("old")
     with pytest.raises(ZeroDivisionError):
         write_atomically(path, lambda stream: stream.write(b"new") // 0)
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
@@ -50,7 +50,7 @@ def test_the_folder_appears_with_its_content_and_nothing_else_stays(tmp_path):
     with new_folder(tmp_path / "deep" / "data") as folder:
         (folder / "a.txt").write_text("a")
         assert not (tmp_path / "deep" / "data").exists()
-    assert (tmp_path / "deep" / "data" / "a.txt").read_text() == "a"
+    assert (tmp_path / "deep" / "data" / "a.txt").read_text(encoding="utf-8") == "a"
     assert [entry.name for entry in (tmp_path / "deep").iterdir()] == ["data"]
 
 

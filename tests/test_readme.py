@@ -7,12 +7,14 @@ import re
 import shlex
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pytest
 from monai.bundle import ConfigParser
 from monai.bundle import run as bundle_run
 
+from common.commands.cli import COMMANDS
 from common.registration.steps import Refinement
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +58,10 @@ def problems(words, root):
         return []
     if words[0] == "python" and len(words) > 1 and words[1].endswith(".py"):
         return script_problems(words[1:], root)
+    if words[0] == "registration":
+        if len(words) < 2 or words[1] not in (*COMMANDS, "--help", "--version"):
+            return [f"registration has no command {words[1:2]}"]
+        return target_problems(COMMANDS[words[1]].load(), words[1:], root) if words[1] in COMMANDS else []
     if words[:2] == ["pip", "install"]:
         return extra_problems(words[2:], root)
     return []
@@ -84,7 +90,11 @@ def script_problems(words, root):
     path = Path(root, words[0])
     if not path.is_file():
         return [f"no file {words[0]}"]
-    target = fire_target(path)
+    return target_problems(fire_target(path), words, root)
+
+
+def target_problems(target, words, root):
+    """What is wrong with the words after the name of a script or a command."""
     positional = [word for word in words[1:] if not word.startswith("--")]
     if isinstance(target, dict):
         if not positional or positional[0] not in target:
@@ -92,7 +102,7 @@ def script_problems(words, root):
         target = target[positional[0]]
     names = inspect.signature(target).parameters
     if any(item.kind is item.VAR_KEYWORD for item in names.values()):
-        if path.stem not in OPEN_SCRIPTS:
+        if Path(words[0]).stem not in OPEN_SCRIPTS:
             return []
         names = {*names, *further_flags(flags(words[1:]), root)}
     return [f"{words[0]} has no flag --{name}" for name in flags(words[1:]) if name.replace("-", "_") not in names]
@@ -100,7 +110,8 @@ def script_problems(words, root):
 
 def further_flags(found, root):
     """What compare.py takes beside its own options: entries of a bundle's inference.json, settings of a refinement."""
-    names = {*inspect.signature(Refinement).parameters, "affine"} if {"refine", "search"} & found.keys() else set()
+    ours = {"effort", "refine", "search"} & found.keys()
+    names = {*inspect.signature(Refinement).parameters, "affine"} if ours else set()
     if "bundle" in found:
         config = ConfigParser.load_config_file(Path(root, found["bundle"], "configs", "inference.json"))
         names |= set() if names else set(config)
@@ -113,13 +124,15 @@ def fire_target(path):
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    if isinstance(getattr(module, "main", None), partial):
+        return COMMANDS[module.main.args[0]].load()
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     (call,) = [node for node in calls if ast.unparse(node.func) in ("run_command", "fire.Fire")]
     return eval(ast.unparse(call.args[0]), vars(module))
 
 
 def extra_problems(words, root):
-    extras = tomllib.loads(Path(root, "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = tomllib.loads(Path(root, "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     named = [name for word in words for name in re.findall(r"^\.\[(.*)\]$", word)]
     used = [extra for names in named for extra in names.split(",")]
     return [f"pyproject.toml has no extra {extra}" for extra in used if extra not in extras]
@@ -127,14 +140,42 @@ def extra_problems(words, root):
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_exists(readme):
-    found = list(commands(readme.read_text()))
+    found = list(commands(readme.read_text(encoding="utf-8")))
     assert found
     assert {" ".join(words): problems(words, ROOT) for words in found if problems(words, ROOT)} == {}
 
 
+def runs_without_one_training(text):
+    """Weights of runs that a page names, but for those of exactly one training above them on the page."""
+    trained, wrong = [], []
+    for words in commands(text):
+        found = flags(words)
+        named = re.fullmatch(r"bundles/(\w+)/runs/(\w+)/model\.pt", str(found.get("ckpt_path", "")))
+        if named and trained.count((named[1], named[2])) != 1:
+            wrong.append(named[0])
+        bundle = re.search(r"bundles/(\w+)/configs/train\.json", str(found.get("config_file", "")))
+        if "training" in words and bundle:
+            trained.append((bundle[1], found.get("run_name", "train")))
+    return wrong
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/training.md"])
+def test_what_is_scored_and_used_is_what_was_trained(page):
+    assert runs_without_one_training((ROOT / page).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(("names", "wrong"), [(["train"], 0), (["train", "train"], 1), (["other"], 1)])
+def test_weights_of_another_run_are_found(names, wrong):
+    lines = [
+        f"python -m monai.bundle run training --config_file bundles/x/configs/train.json --run_name {n}" for n in names
+    ]
+    lines.append("python tool.py --ckpt_path bundles/x/runs/train/model.pt")
+    assert len(runs_without_one_training("```bash\n" + "\n".join(lines) + "\n```")) == wrong
+
+
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_linked_file_exists(readme):
-    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", readme.read_text())
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", readme.read_text(encoding="utf-8"))
     assert [link for link in links if not (readme.parent / link).exists()] == []
 
 
@@ -195,6 +236,7 @@ def test_planted_error_is_found(project, line, problem):
         ("--tool x --refine 50 --wieght 0.5", "--wieght"),
         ("--tool x --bundle bundles/wasserstein_voxelmorph --num_passes 2", None),
         ("--tool x --search 2 --refine 50 --weight 0.5 --affine rigid", None),
+        ("--tool x --effort normal --similarity mind", None),
     ],
 )
 def test_options_of_the_comparison_are_known(line, problem):

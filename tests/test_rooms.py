@@ -9,9 +9,9 @@ import common
 from common.tools.packaging.vendor import imported_names
 
 ROOMS = (
-    *("words", "files", "distributed", "randomness", "precision", "memory", "quantiles", "weights"),
+    *("words", "files", "distributed", "randomness", "precision", "memory", "quantiles", "optional", "weights"),
     *("fields", "world", "data", "losses", "networks", "solvers", "training", "transforms", "metrics", "inferers"),
-    *("methods/self_training", "methods", "registration", "tools"),
+    *("methods/self_training", "methods", "registration", "tools", "commands"),
 )
 
 
@@ -25,7 +25,9 @@ def modules(folder: Path) -> dict[str, set[str]]:
     """Module → modules of the same package that it imports; packages themselves are empty."""
     paths = [path for path in folder.rglob("*.py") if path.name != "__init__.py"]
     files = {".".join((folder.name, *path.relative_to(folder).with_suffix("").parts)): path for path in paths}
-    found = {name: imported_names(path.read_text(), name.rpartition(".")[0]) for name, path in files.items()}
+    found = {
+        name: imported_names(path.read_text(encoding="utf-8"), name.rpartition(".")[0]) for name, path in files.items()
+    }
     return {name: {x for y in names for x in (y, y.rpartition(".")[0]) if x in files} for name, names in found.items()}
 
 

@@ -16,12 +16,13 @@ from apps.monailabel.atlas import fuse, local_similarity, majority, nearest
 from apps.monailabel.options import FINAL, NEAREST, Options
 from apps.monailabel.refusal import RefusalError
 from apps.monailabel.studies import Datastore, address, image_file, label_file, labeled_images
-from common.data.volume import input_image, input_label
+from common.data.volume import input_image, input_label, input_volume
 from common.files import write_json
 from common.registration.labels import label_dice
 from common.registration.outputs import METRICS_FILE, Annotations
+from common.registration.progress import Progress, Status
 from common.registration.registrar import Registrar
-from common.world.files import save_image
+from common.world.files import label_type, save_image
 from common.world.grid import Grid
 
 WARPED, LABEL, FIELD = "warped.nii.gz", "warped_label.nii.gz", "field.nii.gz"
@@ -53,7 +54,7 @@ class Work:
         options: of the request.
         store: where images, labels and results are.
         registrar: of these options.
-        on_progress: called with the name of each step; may raise to end the work.
+        on_progress: called at each step and iteration; may raise to end the work.
     """
 
     task: Task
@@ -61,7 +62,7 @@ class Work:
     options: Options
     store: Datastore
     registrar: Registrar
-    on_progress: Callable[[str], None] | None = None
+    on_progress: Callable[[Status], None] | None = None
     files: dict[str, Path] = field(default_factory=dict)
 
     def answer(self) -> tuple[Path, dict[str, Any]]:
@@ -118,7 +119,7 @@ class Work:
 
     def _registered(self, moving: str, folder: Path) -> dict[str, Any]:
         """Register one pair into a folder; what is told of it."""
-        registration = self.registrar(self.files[self.fixed], self.files[moving], self.on_progress)
+        registration = self.registrar(self.files[self.fixed], self.files[moving], Progress(self.on_progress))
         labels = [str(self.files.get(f"label of {name}", "")) for name in (self.fixed, moving)]
         registration.save(folder, Annotations(*labels), report=False)
         figures = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
@@ -138,7 +139,7 @@ class Work:
         if len(movings) > 1:
             label, file = self._fused(movings, folder), folder / LABEL
             grid = Grid.from_image(input_image(self.files[self.fixed]))
-            save_image(file, label, grid, "uint8" if label.max() < 256 else "int32")
+            save_image(file, label, grid, label_type(int(label.max())))
             if f"label of {self.fixed}" in self.files:
                 truth = input_label(self.files[f"label of {self.fixed}"]).as_tensor()
                 facts["overlap"] = {"after": label_dice(label, truth)}
@@ -151,7 +152,7 @@ class Work:
         if self.options.fusion == "majority":
             return fuse(labels, majority(len(labels)))
         fixed = input_image(self.files[self.fixed]).as_tensor()
-        warped = (input_label(folder / name / WARPED).as_tensor() for name in movings)
+        warped = (input_volume(folder / name / WARPED).as_tensor() for name in movings)
         return fuse(labels, [local_similarity(fixed, image) for image in warped])
 
     def _keep(self, entry: dict[str, Any], folder: Path) -> None:
@@ -186,6 +187,7 @@ def without_paths(message: str, files: Mapping[str, Path]) -> str:
     """
     for name, path in files.items():
         message = message.replace(str(path), name)
+    message = re.sub(r"; --frame .*", "", message)  # an option that clients do not have
     message = re.sub(r"(?<!\S)--(?=\w)", "", message)
     return " ".join(re.sub(r"(?<![\w.])/(?:[^\s/:]+/)+", "", message).split())
 

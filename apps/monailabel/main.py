@@ -22,6 +22,7 @@ from apps.monailabel.store import Store  # noqa: E402
 from apps.monailabel.studies import trained_weights  # noqa: E402
 from apps.monailabel.training import REFUSED, trainers  # noqa: E402
 from common.registration.prediction import BUNDLES  # noqa: E402
+from common.registration.progress import Status  # noqa: E402
 
 OWN_KEYS = ("model", "image", "description")  # of a request of MONAI Label; the others are options
 TELLS = {
@@ -60,7 +61,7 @@ class RegistrationTask(InferTask):
         return True
 
     def __call__(
-        self, request: dict[str, Any], on_progress: Callable[[str], None] | None = None
+        self, request: dict[str, Any], on_progress: Callable[[Status], None] | None = None
     ) -> tuple[str, dict[str, Any]]:
         """Answer a request; the file is the caller's to remove."""
         params = {key: value for key, value in request.items() if key not in OWN_KEYS}
@@ -104,7 +105,7 @@ class RegistrationApp(MONAILabelApp):
         return trainers(self)
 
     def answer(
-        self, model: str, request: dict[str, Any], on_progress: Callable[[str], None] | None = None
+        self, model: str, request: dict[str, Any], on_progress: Callable[[Status], None] | None = None
     ) -> tuple[str, dict[str, Any]]:
         """Run a task; see :class:`RegistrationTask`.
 

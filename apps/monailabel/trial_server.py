@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
-import psutil
 import requests
 
 from common.data.sample.chest import write_sample_chest
@@ -86,6 +85,8 @@ def running_server(studies: Path, *options: str) -> Iterator[str]:
 
 def processor_seconds() -> float:
     """Processor time of the processes that this one has started, of which the server is the only one, s."""
+    import psutil  # of MONAI Label's own requirements
+
     times = [child.cpu_times() for child in psutil.Process().children()]
     return sum(spent.user + spent.system for spent in times)
 

@@ -1,6 +1,5 @@
 """A plain list of pairs, JSON or CSV, the format for one's own data."""
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,17 +7,21 @@ from typing import Any
 
 from ..files import existing_file, read_dataset_json
 from ..words import did_you_mean
+from .tables import read_table
 
 PAIR_KEYS = ("fixed", "moving", "fixed_label", "moving_label", "fixed_points", "moving_points")
+MASK_KEYS = ("fixed_mask", "moving_mask")
 NAME_KEY = "name"
+MAX_SHOWN = 200  # letters of a list that an error shows
 
 
 def read_entries(path: str | Path, more_keys: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """Reads a list of pairs; whether their files can be read is not looked at.
 
     A JSON file holds a list ``[{"fixed": "a.nii.gz", "moving": "b.nii.gz"}, ...]``, or ``{"pairs": [...]}`` with
-    one; a CSV file has a header. Optional keys are fixed_label, moving_label, fixed_points and moving_points, and
-    name, which no two pairs share.
+    one; a CSV file has a header, see :func:`~.tables.read_table`. Empty cells, null
+    and NaN stand for nothing. Optional keys are fixed_label, moving_label, fixed_points and moving_points, and name,
+    which no two pairs share.
 
     Args:
         path: the file.
@@ -33,12 +36,21 @@ def read_entries(path: str | Path, more_keys: tuple[str, ...] = ()) -> list[dict
             or occurs twice.
     """
     path = Path(path).expanduser()
-    content = _csv_rows(path) if path.suffix.lower() == ".csv" else read_dataset_json(path)
+    places: Sequence[str] = ()
+    if path.suffix.lower() == ".csv":
+        table = read_table(path)
+        content: Any = table.rows
+        places = [f"line {line}" for line in table.lines]
+    else:
+        content = read_dataset_json(path)
     entries = content.get("pairs") if isinstance(content, Mapping) else content
     if not isinstance(entries, list) or not entries:
-        raise ValueError(f"{path}: expected a list of pairs, or one under the key 'pairs', got {content!r}")
+        found = repr(content)
+        shown = found if len(found) < MAX_SHOWN else f"{found[:MAX_SHOWN]}…"
+        raise ValueError(f"{path}: expected a list of pairs, or one under the key 'pairs', got {shown}")
     keys = (NAME_KEY, *PAIR_KEYS, *more_keys)
-    checked = [_checked(entry, f"{path}, pair {number}", keys) for number, entry in enumerate(entries)]
+    places = places or [f"pair {number}" for number in range(len(entries))]
+    checked = [_checked(entry, f"{path}, {place}", keys) for entry, place in zip(entries, places, strict=True)]
     check_names([entry[NAME_KEY] for entry in checked if NAME_KEY in entry], path)
     return checked
 
@@ -97,22 +109,19 @@ def check_names(names: Sequence[str], path: str | Path) -> None:
         raise ValueError(f"{path}: expected every name once, got {', '.join(twice)} more often")
 
 
-def _csv_rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"expected the file {path}, but there is none")
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        return [{key: value for key, value in row.items() if value} for row in csv.DictReader(stream)]
-
-
 def _checked(entry: Mapping[str, Any], where: str, keys: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(entry, Mapping):
         raise ValueError(f"{where}: expected an object with the keys fixed and moving, got {entry!r}")
+    entry = {key: value for key, value in entry.items() if value is not None and value == value}
     for key in entry:
         if key not in keys:
             raise ValueError(f"{where}: there is no key {key!r}, {did_you_mean(str(key), keys)}")
     missing = [key for key in ("fixed", "moving") if key not in entry]
     if missing:
         raise ValueError(f"{where}: expected the keys fixed and moving, {missing[0]} is missing")
+    for key in keys[1:]:
+        if not isinstance(entry.get(key, ""), str):
+            raise TypeError(f"{where}, {key}: expected a file name, got {entry[key]!r}")
     name = str(entry.get(NAME_KEY, "pair"))
     if name in ("", ".", "..") or Path(name).name != name:
         raise ValueError(f"{where}: expected a name that can be a folder, got {entry[NAME_KEY]!r}")

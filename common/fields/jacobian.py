@@ -17,9 +17,10 @@ def central_difference(field: torch.Tensor, axis: int) -> torch.Tensor:
     size = field.size(axis)
     if size == 1:
         return torch.zeros_like(field)
-    forward = field.narrow(axis, 1, size - 1) - field.narrow(axis, 0, size - 1)
-    inner = (forward.narrow(axis, 1, size - 2) + forward.narrow(axis, 0, size - 2)) / 2
-    return torch.cat([forward.narrow(axis, 0, 1), inner, forward.narrow(axis, size - 2, 1)], dim=axis)
+    first = field.narrow(axis, 1, 1) - field.narrow(axis, 0, 1)
+    inner = (field.narrow(axis, 2, size - 2) - field.narrow(axis, 0, size - 2)) / 2
+    last = field.narrow(axis, size - 1, 1) - field.narrow(axis, size - 2, 1)
+    return torch.cat([first, inner, last], dim=axis)
 
 
 def jacobian_determinant(ddf: torch.Tensor) -> torch.Tensor:

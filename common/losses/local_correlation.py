@@ -46,16 +46,19 @@ class LocalCorrelation:
         """Squared correlation, and the gradient of its sum with respect to ``warped``; not exact: without ⟨·⟩ᵀ."""
         mean, variance, covariance = self._statistics(warped)
         is_free = variance > self.floor
-        variance = variance.clamp_(min=self.floor)
-        ratio = covariance / variance
-        slope = 2 * self.precision * ratio  # A
-        value = 0.5 * slope * covariance
-        drop = torch.where(is_free, slope * ratio, 0)  # 2B
+        ratio = covariance / variance.clamp_(min=self.floor)
+        del variance
+        slope = (ratio * self.precision).mul_(2)  # A
+        value = covariance.mul_(slope).mul_(0.5)
+        drop = ratio.mul_(slope).mul_(is_free)  # 2B
         if not exact:
             return value, slope * (self.fixed - self.mean) - drop * (warped - mean)
-        rest = box_sum((slope * self.mean - drop * mean) * self.share, self.radius)
-        gradient = self.fixed * box_sum(slope * self.share, self.radius)
-        return value, gradient.sub_(warped * box_sum(drop * self.share, self.radius)).sub_(rest)
+        slope, drop = slope.mul_(self.share), drop.mul_(self.share)
+        rest = box_sum(mean.mul_(drop).sub_(slope * self.mean), self.radius)
+        del mean
+        slope = box_sum(slope, self.radius).mul_(self.fixed)
+        # Products are rounded before they are subtracted: equal images have no force at all.
+        return value, slope.sub_(box_sum(drop, self.radius).mul_(warped)).add_(rest)
 
     def _window_mean(self, volume: torch.Tensor) -> torch.Tensor:
         return box_sum(volume, self.radius).mul_(self.share)

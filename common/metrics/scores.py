@@ -11,13 +11,15 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 
 from ..fields.ddf import warp
+from ..transforms.centered_region import ALIGNMENT_KEY, AddAlignmentd
 from ..transforms.network_grid import NATIVE_SUFFIX
-from ..world.grid import Grid
+from ..world.grid import Grid, on_grid
 from ..world.resample import field_mm_to_ddf, warp_moving
 from .overlap import label_of, one_hot_label, overlap_scores
 from .regularity import regularity_scores
 
 SCORES_KEY = "scores"
+BEFORE = ("dice", "hd95_mm")  # that an evaluation also takes before the registration, as ``initial_dice``, …
 
 
 class ScoreOnNetworkGridd(Transform):
@@ -29,6 +31,7 @@ class ScoreOnNetworkGridd(Transform):
         num_structures: labels 1 to this number are scored.
         loss: called with ddf (1, 3, *spatial) and image (1, 2, *spatial); gives the score ``loss``.
         ddf_key: (3, X, Y, Z), voxels.
+        initial: also score the pair before its registration, as ``initial_dice`` and ``initial_hd95_mm``.
 
     Example:
         >>> label = MetaTensor(torch.zeros(1, 8, 8, 8), affine=torch.eye(4))
@@ -38,9 +41,11 @@ class ScoreOnNetworkGridd(Transform):
         1.0
     """
 
-    def __init__(self, num_structures: int = 2, loss: Callable | None = None, ddf_key: str = "pred"):
+    def __init__(
+        self, num_structures: int = 2, loss: Callable | None = None, ddf_key: str = "pred", initial: bool = False
+    ):
         super().__init__()
-        self.num_structures, self.loss, self.ddf_key = num_structures, loss, ddf_key
+        self.num_structures, self.loss, self.ddf_key, self.initial = num_structures, loss, ddf_key, initial
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The item with its scores."""
@@ -53,9 +58,11 @@ class ScoreOnNetworkGridd(Transform):
             fixed_label = item["fixed_label"]
             channels = one_hot_label(item["moving_label"], self.num_structures).to(ddf)
             label = label_of(warp(channels[None], ddf[None], padding_mode="zeros")[0])
-            spacing = Grid.from_image(fixed_label).spacing
-            pair = label, fixed_label.as_tensor().to(ddf)
-            scores |= overlap_scores(*pair, spacing, self.num_structures, item["moving_label"].as_tensor())
+            others = fixed_label.as_tensor().to(ddf), Grid.from_image(fixed_label).spacing, self.num_structures
+            moving_label = item["moving_label"].as_tensor()
+            scores |= overlap_scores(label, *others, moving_label)
+            if self.initial:
+                scores |= _before(overlap_scores(label_of(channels), *others, moving_label))
         item[SCORES_KEY] = {**item.get(SCORES_KEY, {}), **scores}
         return item
 
@@ -66,11 +73,12 @@ class ScoreOnNativeGridd(Transform):
     Args:
         num_structures: labels 1 to this number are scored.
         field_key: (3, X, Y, Z), RAS mm, a MetaTensor on the fixed image's own grid.
+        initial: also score the pair before its registration, as the bundle has laid the images on each other.
     """
 
-    def __init__(self, num_structures: int = 2, field_key: str = "field_mm"):
+    def __init__(self, num_structures: int = 2, field_key: str = "field_mm", initial: bool = False):
         super().__init__()
-        self.num_structures, self.field_key = num_structures, field_key
+        self.num_structures, self.field_key, self.initial = num_structures, field_key, initial
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The item with its scores."""
@@ -78,8 +86,16 @@ class ScoreOnNativeGridd(Transform):
         field_mm = item[self.field_key]
         labels = [item.get(f"{side}_label{NATIVE_SUFFIX}") for side in ("fixed", "moving")]
         scores = registration_scores(field_mm, *labels, self.num_structures)
+        if self.initial and labels[0] is not None:
+            start = on_grid(torch.zeros_like(field_mm.as_tensor()), Grid.from_image(field_mm), like=field_mm)
+            start = AddAlignmentd("start")({**item, "start": start})["start"] if ALIGNMENT_KEY in item else start
+            scores |= _before(registration_scores(start, *labels, self.num_structures))
         item[SCORES_KEY] = {**item.get(SCORES_KEY, {}), **{f"native_{name}": x for name, x in scores.items()}}
         return item
+
+
+def _before(scores: Mapping[str, float]) -> dict[str, float]:
+    return {f"initial_{name}": scores[name] for name in BEFORE}
 
 
 def registration_scores(
@@ -118,7 +134,7 @@ def smaller_is_better(new: float, best: float) -> bool:
 
 
 class MeanScore(Metric):
-    """Mean of one score over all pairs; pairs where it is NaN are left out.
+    """Mean of one score over all pairs; pairs where it is NaN or missing, as Dice without labels, are left out.
 
     Args:
         name: key in the ``scores`` of every item of the evaluator's output.
@@ -134,7 +150,7 @@ class MeanScore(Metric):
 
     def iteration_completed(self, engine: Engine) -> None:
         """Take the scores of a batch."""
-        self._values += [float(item[SCORES_KEY][self.name]) for item in engine.state.output]
+        self._values += [float(item[SCORES_KEY].get(self.name, math.nan)) for item in engine.state.output]
 
     def update(self, output: Any) -> None:
         """Unused: batches come through :meth:`iteration_completed`."""

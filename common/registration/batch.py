@@ -1,6 +1,5 @@
 """Many pairs: a folder each, finished ones skipped, failures listed at the end."""
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -9,10 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..data.pair_list import PAIR_KEYS, named, read_entries
-from .outputs import Annotations, Request, check_annotations, output_files
+from ..data.pair_list import MASK_KEYS, PAIR_KEYS, named, read_entries
+from ..data.volume import input_image
+from ..memory import is_out_of_memory, memory_sentence
+from .checksum import content_sha256
+from .fitting import fitted
+from .outputs import Annotations, Request, check_request, output_files
+from .progress import Progress
 from .registrar import Registrar
+from .result import Registration
 from .result_folder import check_writable, is_complete, read_result, replace_result
+from .told import told
 
 ALREADY_REGISTERED = "already registered, nothing done"
 
@@ -25,7 +31,7 @@ class Job:
         fixed: NIfTI file.
         moving: NIfTI file.
         name: of its folder in the output folder; "" for the output folder itself.
-        annotations: labels and landmarks.
+        annotations: masks, labels and landmarks.
     """
 
     fixed: str
@@ -62,7 +68,7 @@ def read_jobs(path: str | os.PathLike) -> list[Job]:
         ValueError: for no pairs, an unknown key, a missing file name, or a name twice.
     """
     path = Path(path).expanduser().absolute()
-    return [_job(entry).absolute(path.parent) for entry in named(read_entries(path), path)]
+    return [_job(entry).absolute(path.parent) for entry in named(read_entries(path, MASK_KEYS), path)]
 
 
 def run_job(
@@ -71,7 +77,7 @@ def run_job(
     output_dir: str | os.PathLike,
     request: Request,
     overwrite: bool = False,
-    on_progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Register one pair and write its files, unless they are all there, from the same content of all inputs.
 
@@ -81,7 +87,7 @@ def run_job(
         output_dir: the folder of all pairs.
         request: what to write.
         overwrite: whether to register again in any case and to replace what the folder holds.
-        on_progress: called with the name of each step, or with ``ALREADY_REGISTERED``.
+        progress: is told of each step and iteration, or of ``ALREADY_REGISTERED``; None for silence.
 
     Returns:
         Content of its metrics.json.
@@ -92,21 +98,32 @@ def run_job(
         OSError: where files cannot be read or written.
     """
     folder = Path(output_dir).expanduser() / job.name
-    report = on_progress or (lambda step: None)
+    progress = progress or Progress()
     asked = _asked(job, registrar, request)
     old = read_result(folder)
     if old is not None and not overwrite:
         _check_same(folder, old["settings"], asked)
         if is_complete(folder, old):
-            report(ALREADY_REGISTERED)
+            progress.begin(ALREADY_REGISTERED)
             return old
-    annotations = job.annotations.read(registrar.header)
-    names = output_files(job.fixed, job.moving, annotations, request)
-    check_writable(folder, names, job.files.values(), may_replace=overwrite or old is not None)
-    registration = registrar(job.fixed, job.moving, on_progress)
-    registration.settings = asked
-    check_annotations(registration, annotations)
-    report("writing")
+    with told() as sentences:
+        annotations = job.annotations.read(registrar.header)
+        names = output_files(job.fixed, job.moving, annotations, request)
+        inputs = [*job.files.values(), *registrar.init.files]
+        check_writable(folder, names, inputs, may_replace=overwrite or old is not None)
+        fixed, moving = (input_image(path, registrar.header, registrar.frame) for path in (job.fixed, job.moving))
+        check_request(request, fixed, moving)
+        annotations = fitted(annotations, fixed, moving)
+        registration = registrar(fixed, moving, progress, annotations)
+        registration.settings, registration.warnings = asked, sentences
+        progress.begin("writing")
+        return _written(registration, folder, annotations, request)
+
+
+def _written(
+    registration: Registration, folder: Path, annotations: Mapping[str, Any], request: Request
+) -> dict[str, Any]:
+    """Content of metrics.json, when all files are in the folder."""
     try:
         return replace_result(folder, partial(registration.save, annotations=annotations, **asdict(request)))
     except OSError as error:
@@ -116,17 +133,12 @@ def run_job(
         raise
 
 
-def run_jobs(
-    jobs: Sequence[Job],
-    run: Callable[[Job], Any],
-    on_job: Callable[[Job, str], None],
-) -> list[tuple[str, str]]:
+def run_jobs(jobs: Sequence[Job], run: Callable[[Job], Any]) -> list[tuple[str, str]]:
     """Run all jobs, whatever happens to one of them.
 
     Args:
         jobs: what to run.
         run: called with each.
-        on_job: called after each with "" or the reason of its failure.
 
     Returns:
         Name and reason of each failure.
@@ -134,24 +146,28 @@ def run_jobs(
     Example:
         >>> def run(job):
         ...     raise ValueError("no overlap")
-        >>> run_jobs([Job("a", "b", "pair0")], run, lambda job, reason: None)
+        >>> run_jobs([Job("a", "b", "pair0")], run)
         [('pair0', 'no overlap')]
     """
     failures = []
     for job in jobs:
-        reason = ""
         try:
             run(job)
         except Exception as error:
-            expected = isinstance(error, ValueError | OSError)
-            reason = str(error) if expected and str(error) else f"{type(error).__name__}: {error}"
-            failures.append((job.name, reason))
-        on_job(job, reason)
+            failures.append((job.name, _reason(error)))
     return failures
 
 
+def _reason(error: Exception) -> str:
+    """Why a pair failed, on one line."""
+    if is_out_of_memory(error):
+        return memory_sentence(error)
+    is_expected = isinstance(error, ValueError | OSError)
+    return str(error) if is_expected and str(error) else f"{type(error).__name__}: {error}"
+
+
 def _job(entry: Mapping[str, Any]) -> Job:
-    annotations = Annotations(**{key: str(entry[key]) for key in PAIR_KEYS[2:] if key in entry})
+    annotations = Annotations(**{key: str(entry[key]) for key in (*PAIR_KEYS[2:], *MASK_KEYS) if key in entry})
     return Job(str(entry["fixed"]), str(entry["moving"]), entry["name"], annotations)
 
 
@@ -162,10 +178,9 @@ def _asked(job: Job, registrar: Registrar, request: Request) -> dict[str, Any]:
 
 
 def _sha256(name: str, path: Path) -> str:
-    if not path.is_file():
+    if not (path.is_file() or (path.is_dir() and name in ("fixed", "moving"))):
         raise FileNotFoundError(f"{name}: expected the file {path}, found {'a folder' if path.is_dir() else 'nothing'}")
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return content_sha256(path)
 
 
 def _check_same(folder: Path, settings: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

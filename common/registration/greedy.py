@@ -1,16 +1,23 @@
 """Refinement by the greedy solver, and how much of it an intent asks for."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from monai.data import MetaTensor
 
+from ..solvers.force_sum import FieldForce
 from ..solvers.greedy import SIMILARITIES, Greedy, greedy_field
+from ..solvers.label_force import LabelForce
+from ..solvers.point_force import PointForce
 from ..words import one_of
 from ..world.grid import Grid
+from ..world.resample import resample
+from .guidance import NO_GUIDANCE, Guidance
 from .levels import MAX_VOXELS, LevelPair, coarse_to_fine, level_grids
 
+AUTO = "auto"  # the similarity that suits the pair, see contrast.py
 SMOOTHNESS = {"mind": (2.5, 0.8)}  # fluid and elastic; descriptors are rougher than intensities
 
 
@@ -20,13 +27,17 @@ class GreedyRefinement:
 
     Args:
         num_iterations: on each level, at most; a level ends when the similarity no longer rises.
-        similarity: "lncc" for one contrast, "mind" for any two, "mse" for equal intensities.
+        similarity: "lncc" for one contrast, "mind" for any two, "mse" for equal intensities; "auto" lets
+            a registrar choose.
         num_levels: image resolutions, each half as fine as the next.
         spacing_mm: voxel size of the finest level; 0 takes the fixed image's, or what keeps it below ``max_voxels``.
         finest_iterations: on the finest level, at most; 0 for as many as on the others.
+        few_voxels: a finest level with fewer has as many iterations as the others, which cost little there.
         max_voxels: of the finest level.
         fluid: smoothness of updates, voxels of the level; 0 for what suits the similarity.
         elastic: smoothness of the field, voxels of the level; 0 for what suits the similarity.
+        label_weight: of the force between label maps of both images; 0 leaves them to the scores.
+        point_weight: of the force between landmarks of both images; 0 leaves them to the scores.
 
     Raises:
         ValueError: for a number out of range.
@@ -37,17 +48,26 @@ class GreedyRefinement:
     num_levels: int = 3
     spacing_mm: float = 0.0
     finest_iterations: int = 0
+    few_voxels: int = 0
     max_voxels: int = MAX_VOXELS
     fluid: float = 0.0
     elastic: float = 0.0
+    label_weight: float = 0.0
+    point_weight: float = 0.0
 
     def __post_init__(self) -> None:
+        if min(self.label_weight, self.point_weight) < 0:
+            raise ValueError(
+                f"refinement: expected label_weight and point_weight ≥ 0, got {self.label_weight} and"
+                f" {self.point_weight}"
+            )
         if min(self.num_iterations, self.num_levels) < 1 or min(self.spacing_mm, self.finest_iterations) < 0:
             raise ValueError(
                 "refinement: expected num_iterations and num_levels ≥ 1, spacing_mm and finest_iterations ≥ 0, got"
                 f" {self.num_iterations}, {self.num_levels}, {self.spacing_mm} and {self.finest_iterations}"
             )
-        self.solver  # noqa: B018 (its own numbers are checked as well)
+        if self.similarity != AUTO:
+            self.solver  # noqa: B018 (its own numbers are checked as well)
 
     @property
     def solver(self) -> Greedy:
@@ -55,10 +75,22 @@ class GreedyRefinement:
         fluid, elastic = SMOOTHNESS.get(self.similarity, (Greedy.fluid, Greedy.elastic))
         return Greedy(self.similarity, fluid=self.fluid or fluid, elastic=self.elastic or elastic)
 
+    def iterations(self, grids: Sequence[Grid]) -> list[int]:
+        """Iterations on each level, at most.
+
+        Example:
+            >>> settings = GreedyRefinement(60, finest_iterations=15, few_voxels=1000)
+            >>> [settings.iterations([Grid((8, 8, size), torch.eye(4))]) for size in (8, 16)]
+            [[60], [15]]
+        """
+        is_small = math.prod(grids[-1].spatial_shape) < self.few_voxels
+        finest = self.num_iterations if is_small else self.finest_iterations or self.num_iterations
+        return [self.num_iterations] * (len(grids) - 1) + [finest]
+
 
 EFFORTS = {
-    "fast": GreedyRefinement(60, max_voxels=1_000_000, finest_iterations=20),
-    "normal": GreedyRefinement(60),
+    "fast": GreedyRefinement(60, max_voxels=1_000_000, finest_iterations=20, few_voxels=500_000),
+    "normal": GreedyRefinement(60, max_voxels=8_000_000, finest_iterations=15, few_voxels=500_000),
     "best": GreedyRefinement(100, num_levels=4, max_voxels=8_000_000),
 }
 
@@ -74,7 +106,7 @@ def refinement_of(effort: str, similarity: str = "lncc") -> GreedyRefinement | N
         'mind'
     """
     one_of("effort", effort, ("none", *EFFORTS))
-    one_of("similarity", similarity, SIMILARITIES)
+    one_of("similarity", similarity, (AUTO, *SIMILARITIES))
     return replace(EFFORTS[effort], similarity=similarity) if effort != "none" else None
 
 
@@ -85,10 +117,11 @@ def refine_greedily(
     settings: GreedyRefinement,
     device: torch.device | str = "cpu",
     on_iteration: Callable[[int, int, float], None] | None = None,
+    guidance: Guidance = NO_GUIDANCE,
 ) -> torch.Tensor:
     """Improve a field from coarse to fine by greedy diffeomorphic steps.
 
-    Where the moving image ends, nothing is compared.
+    Beyond the end of the moving image, and where a mask is 0, nothing is compared.
 
     Args:
         fixed: (1, X, Y, Z).
@@ -97,6 +130,7 @@ def refine_greedily(
         settings: see :class:`GreedyRefinement`.
         device: where to compute.
         on_iteration: called with level, iteration and similarity.
+        guidance: masks, labels and landmarks that take part, the moving ones in the world of ``moving``.
 
     Returns:
         (3, X, Y, Z), RAS mm, on the grid of ``fixed``.
@@ -105,8 +139,7 @@ def refine_greedily(
         ValueError: where the similarity is not finite.
     """
     grids = level_grids(Grid.from_image(fixed), settings.num_levels, settings.spacing_mm, settings.max_voxels)
-    iterations = [settings.num_iterations] * len(grids)
-    iterations[-1] = settings.finest_iterations or settings.num_iterations
+    iterations = settings.iterations(grids)
 
     def improve(level: int, pair: LevelPair, ddf: torch.Tensor) -> torch.Tensor:
         return greedy_field(
@@ -117,8 +150,26 @@ def refine_greedily(
             settings.solver,
             origin=pair.origin,
             inside=pair.inside,
+            masks=(pair.fixed_mask, pair.moving_mask),
+            others=_forces(pair, settings),
             on_iteration=None if on_iteration is None else lambda i, value: on_iteration(level, i, value),
         )
 
     with torch.no_grad():
-        return coarse_to_fine(fixed, moving, field_mm, grids, improve, device)
+        return coarse_to_fine(fixed, moving, field_mm, grids, improve, device, guidance)
+
+
+def _forces(pair: LevelPair, settings: GreedyRefinement) -> list[tuple[float, FieldForce]]:
+    """Forces of labels and landmarks on a level, with their weights."""
+    forces: list[tuple[float, FieldForce]] = []
+    labels, points = pair.guidance.labels, pair.guidance.points
+    if labels is not None:
+        maps = [
+            resample(label.as_tensor(), Grid.from_image(label), grid, mode="nearest")[None].to(pair.fixed.device)
+            for label, grid in zip(labels, pair.grids, strict=True)
+        ]
+        forces.append((settings.label_weight, LabelForce(*maps, pair.origin)))
+    if points is not None:
+        places = [pair.grids[0].world_to_voxel(points_mm) for points_mm in points]
+        forces.append((settings.point_weight, PointForce(*places, settings.solver.fluid)))
+    return forces

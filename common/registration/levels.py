@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from monai.data import MetaTensor
 
 from ..fields.ddf import resize
+from ..fields.masked_mean import filled, masked_mean
 from ..fields.sampling import identity_grid, sample
-from ..quantiles import robust_range
+from ..quantiles import object_range
 from ..world.alignment import aligned
 from ..world.grid import Grid
 from ..world.network_grid import network_grid
 from ..world.resample import ddf_to_field_mm, field_mm_to_ddf, resample, resample_smoothly
+from .guidance import NO_GUIDANCE, Guidance
 
 MAX_VOXELS = 3_000_000  # of the finest level; one iteration then takes seconds on a CPU
 MIN_SIZE = 8  # voxels of the shortest axis that a coarser level must keep
@@ -53,35 +56,64 @@ class LevelPair:
         fixed: (1, C, *spatial).
         moving: (1, C, *wider), with a margin beyond the fixed image.
         inside: (1, 1, *wider), 1 where the moving image has voxels, 0 where it ends.
-        origin: place of the fixed image's voxels in the moving one, (3, *spatial).
+        origin: place of the fixed image's first voxel in the moving one, (3,), voxels.
+        grids: of the two volumes.
+        fixed_mask: (1, 1, *spatial), share of each voxel that may be compared; None where there is no mask.
+        moving_mask: (1, 1, *wider), the same of the moving image.
+        guidance: what else is known, in the worlds of ``grids``.
     """
 
     fixed: torch.Tensor
     moving: torch.Tensor
     inside: torch.Tensor
     origin: torch.Tensor
+    grids: tuple[Grid, Grid]
+    fixed_mask: torch.Tensor | None = None
+    moving_mask: torch.Tensor | None = None
+    guidance: Guidance = NO_GUIDANCE
 
     @classmethod
-    def read(cls, fixed: MetaTensor, moving: MetaTensor, grid: Grid, device: torch.device | str = "cpu") -> "LevelPair":
+    def read(
+        cls, fixed: MetaTensor, moving: MetaTensor, grid: Grid, guidance: Guidance = NO_GUIDANCE, device: str = "cpu"
+    ) -> "LevelPair":
         """Resample both from their own grids, intensities brought to [0, 1]."""
         shape = list(grid.spatial_shape)
         margin = [max(2, round(MARGIN_SHARE * size)) for size in shape]
         wide = network_grid(grid, spatial_shape=[size + 2 * m for size, m in zip(shape, margin, strict=True)])
         inside = resample(torch.ones(1, *moving.shape[1:]), Grid.from_image(moving), wide)[None]
-        origin = identity_grid(shape) + torch.tensor(margin).view(3, 1, 1, 1)
-        images = _unit_range(fixed, grid), _unit_range(moving, wide)
-        return cls(*(tensor.to(device) for tensor in (*images, inside, origin)))
+        origin = torch.tensor(margin, dtype=torch.float32)
+        fixed_image, fixed_mask = _unit_range(fixed, grid, guidance.fixed_mask)
+        moving_image, moving_mask = _unit_range(moving, wide, guidance.moving_mask)
+        volumes = [volume.to(device) for volume in (fixed_image, moving_image, inside, origin)]
+        masks = [None if mask is None else mask.to(device) for mask in (fixed_mask, moving_mask)]
+        return cls(*volumes, (grid, wide), *masks, guidance)
 
     def described(self, describe: Callable[[torch.Tensor], torch.Tensor]) -> "LevelPair":
         """The pair with ``describe`` of both images in their place."""
         return replace(self, fixed=describe(self.fixed), moving=describe(self.moving))
 
     def warped(self, ddf: torch.Tensor) -> torch.Tensor:
-        """Moving image under a ddf (1, 3, *spatial): (1, C, *spatial); where it ends, the fixed one stands in."""
-        coordinates = self.origin + ddf
+        """Moving image under a ddf (1, 3, *spatial): (1, C, *spatial).
+
+        Where it ends or is masked, and where the fixed one is masked, that stands in.
+        """
+        coordinates = self._coordinates(ddf)
         with torch.no_grad():
+            visible = self.visible(ddf)
             weight = sample(self.inside, coordinates)
+            weight = weight if visible is None else weight * visible
         return weight * sample(self.moving, coordinates) + (1 - weight) * self.fixed
+
+    def visible(self, ddf: torch.Tensor) -> torch.Tensor | None:
+        """Share of each voxel that both masks let be compared under a ddf, (1, 1, *spatial); None without masks."""
+        if self.moving_mask is None:
+            return self.fixed_mask
+        share = sample(self.moving_mask, self._coordinates(ddf))
+        return share if self.fixed_mask is None else share * self.fixed_mask
+
+    def _coordinates(self, ddf: torch.Tensor) -> torch.Tensor:
+        identity = identity_grid(list(ddf.shape[2:]), device=ddf.device)
+        return identity + self.origin.view(3, 1, 1, 1) + ddf
 
 
 def coarse_to_fine(
@@ -91,6 +123,7 @@ def coarse_to_fine(
     grids: Sequence[Grid],
     improve: Callable[[int, LevelPair, torch.Tensor], torch.Tensor],
     device: torch.device | str = "cpu",
+    guidance: Guidance = NO_GUIDANCE,
 ) -> torch.Tensor:
     """Let ``improve`` work on a field on each of some grids in turn.
 
@@ -103,6 +136,7 @@ def coarse_to_fine(
         grids: of the levels.
         improve: maps the number of the level, the images and a ddf (1, 3, *spatial) in voxels to a better ddf.
         device: where to compute.
+        guidance: masks, labels and landmarks, the moving ones in the world of ``moving``.
 
     Returns:
         (3, X, Y, Z), RAS mm, on the grid of ``fixed``.
@@ -112,13 +146,13 @@ def coarse_to_fine(
     if field_mm is not None:
         # What all voxels share goes into the alignment, so that the moving image is read where it is needed.
         shift[:3, 3] = field_mm.mean(dim=(1, 2, 3))
-        moving = aligned(moving, shift)
+        moving, guidance = aligned(moving, shift), guidance.aligned(shift)
         rest = resample(field_mm, fixed_grid, grids[0], background=None) - shift[:3, 3].view(3, 1, 1, 1).float()
         ddf = field_mm_to_ddf(rest, grids[0])
     ddf = ddf[None].to(device)
     for level, grid in enumerate(grids):
         ddf = resize(ddf, list(grid.spatial_shape))
-        ddf = improve(level, LevelPair.read(fixed, moving, grid, device), ddf)
+        ddf = improve(level, LevelPair.read(fixed, moving, grid, guidance, device), ddf)
     improved = ddf_to_field_mm(ddf[0].cpu(), grids[-1], fixed_grid)
     return improved.add_(shift[:3, 3].view(3, 1, 1, 1).float())
 
@@ -131,8 +165,17 @@ def _affordable_spacing(fixed: Grid, max_voxels: int) -> list[float]:
     return [max(size, least) for size in own.spacing]
 
 
-def _unit_range(image: MetaTensor, target: Grid) -> torch.Tensor:
-    """Image on a level, (1, 1, *spatial), its 1st to 99th percentile brought to [0, 1] and the rest clipped."""
-    level = resample_smoothly(image.as_tensor(), Grid.from_image(image), target)
-    low, high = robust_range(image.as_tensor().float(), (0.01, 0.99))
-    return ((level - low) / (high - low)).clamp(0, 1)[None]
+def _unit_range(image: MetaTensor, target: Grid, mask: MetaTensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Image on a level, (1, 1, *spatial), filled outside of the mask, and the share of each voxel that is in it.
+
+    The 1st to 99th percentile of the object is brought to [0, 1] and the rest clipped.
+    """
+    volume = image.as_tensor().float()
+    average = partial(resample_smoothly, source=Grid.from_image(image), target=target)
+    if mask is None:
+        level, share, inside = average(volume), None, None
+    else:
+        level, share = masked_mean(volume, mask.as_tensor(), average)
+        level, share, inside = filled(level, share), share[None], mask.as_tensor() > 0.5
+    low, high = object_range(volume, (0.01, 0.99), inside)
+    return ((level - low) / (high - low)).clamp(0, 1)[None], share

@@ -4,28 +4,39 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from monai.data import MetaTensor
 
-from ..data.volume import input_label
+from ..data.itk_images import is_itk_file, save_itk_image, to_simpleitk
+from ..data.volume import input_label, input_volume
 from ..files import write_json
 from ..memory import peak_memory_gib
 from ..metrics.landmarks import landmark_distance_mm
 from ..metrics.regularity import determinant_of_field_mm, determinant_scores
-from ..world.files import save_affine, save_field, save_image, save_submission, submission_name
+from ..words import one_of
+from ..world.files import label_type, save_affine, save_field, save_image, save_submission, submission_name
 from ..world.grid import Grid, apply_affine, image_name
 from ..world.maps import WorldMap
-from .labels import check_labels, label_dice, warp_label
+from .evidence import evidence
+from .fitting import fitted
+from .guidance import NO_GUIDANCE
+from .labels import label_dice, warp_label
+from .landmark_pairs import paired
 from .landmarks import Landmarks, read_landmarks, write_landmarks
+from .plane import is_plane, slab, solid
+from .report.marks import marks
 from .report.preview import Preview, preview, similarities
 from .report.write import write_report
+from .verdict import verdict_of
 
 METRICS_FILE = "metrics.json"
+FORMATS = ("nii.gz", "nrrd", "mha")
 PACKAGES = ("torch", "monai", "nibabel", "numpy")
+READERS = {"label": input_label, "mask": input_volume}
 MOVED_POINTS = {"fixed_points": "fixed_points_in_moving", "moving_points": "moving_points_in_fixed"}
 
 
@@ -38,23 +49,41 @@ class Annotations:
         moving_label: label map of the moving image; is warped.
         fixed_points: landmarks of the fixed image; are moved into the moving image.
         moving_points: landmarks of the moving image; are moved into the fixed image.
+        fixed_mask: voxels of the fixed image that may be compared are not 0.
+        moving_mask: the same of the moving image.
     """
 
     fixed_label: str = ""
     moving_label: str = ""
     fixed_points: str = ""
     moving_points: str = ""
+    fixed_mask: str = ""
+    moving_mask: str = ""
 
     def read(self, header: str = "") -> dict[str, MetaTensor | Landmarks]:
         """The files that are given, checked; ``header`` as in :func:`~common.data.volume.input_image`."""
-        content: dict[str, MetaTensor | Landmarks] = {}
-        for name, path in asdict(self).items():
-            if path and name.endswith("label"):
-                content[name] = input_label(path, header)
-                check_labels(content[name])
-            elif path:
-                content[name] = read_landmarks(path)
-        return content
+        return read_annotations(asdict(self), header)
+
+
+def read_annotations(given: Mapping[str, Any], header: str = "") -> dict[str, MetaTensor | Landmarks]:
+    """Annotations by the names of :class:`Annotations`: files are read, what has been read stays, "" is left out.
+
+    Args:
+        given: file or content of each.
+        header: as in :func:`~common.data.volume.input_image`.
+
+    Raises:
+        ValueError: for another name.
+    """
+    content = {}
+    for name, value in given.items():
+        one_of("annotations", name, [part.name for part in fields(Annotations)])
+        kind = name.rpartition("_")[2]
+        if isinstance(value, str | os.PathLike) and str(value):
+            content[name] = read_landmarks(value) if kind == "points" else READERS[kind](value, header)
+        elif not isinstance(value, str) and value is not None:
+            content[name] = value
+    return content
 
 
 @dataclass(frozen=True)
@@ -65,17 +94,25 @@ class Request:
         inverse: inverse_field.nii.gz, on the moving image's grid.
         learn2reg: the field in the form of that challenge.
         report: report.html.
+        format: of warped images and label maps, "nii.gz", or "nrrd" or "mha" by SimpleITK; fields are always NIfTI.
+
+    Raises:
+        ValueError: for another format.
     """
 
     inverse: bool = False
     learn2reg: bool = False
     report: bool = True
+    format: str = FORMATS[0]
+
+    def __post_init__(self) -> None:
+        one_of("format", self.format, FORMATS)
 
 
 def save_registration(
     world_map: WorldMap,
     output_dir: str | os.PathLike,
-    annotations: dict[str, MetaTensor | Landmarks] | Annotations | None = None,
+    annotations: Mapping[str, Any] | Annotations | None = None,
     request: Request = Request(),
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -86,7 +123,8 @@ def save_registration(
         output_dir: folder; created where missing.
         annotations: labels and landmarks of the pair, as files or read.
         request: what is asked for.
-        facts: ``settings`` and ``seconds``, for metrics.json.
+        facts: ``settings``, ``seconds``, ``contrast``, ``doubts``, ``alignment``, ``warnings`` and ``guidance``, what
+            took part, for metrics.json.
 
     Returns:
         Content of metrics.json.
@@ -96,21 +134,29 @@ def save_registration(
         ValueError: for annotations that do not fit the pair.
     """
     folder = Path(output_dir).expanduser()
-    given = annotations.read() if isinstance(annotations, Annotations) else annotations or {}
-    check_annotations(world_map, given)
+    facts = facts or {}
+    given = asdict(annotations) if isinstance(annotations, Annotations) else annotations or {}
+    given = read_annotations(given, facts.get("settings", {}).get("header", ""))
+    given = fitted(given, world_map.fixed, world_map.moving)
+    guidance = facts.get("guidance", NO_GUIDANCE)
+    check_request(request, world_map.fixed, world_map.moving)
     folder.mkdir(parents=True, exist_ok=True)
     warped = world_map.warp(world_map.moving, background=min(world_map.moving.min().item(), 0.0))
     _save_maps(world_map, folder, warped, request)
-    overlap = _save_labels(world_map, folder, given)
+    overlap = _save_labels(world_map, folder, given, request)
     distances = _save_landmarks(world_map, folder, given)
-    determinant = determinant_of_field_mm(world_map.field.as_tensor(), world_map.grid)
-    view = preview(world_map, warped, determinant)
+    whole = solid(world_map)
+    guidance = guidance.solid() if whole is not world_map else guidance
+    determinant = determinant_of_field_mm(whole.field.as_tensor(), whole.grid)
+    view = preview(whole, slab(warped) if is_plane(warped) else warped, determinant, guidance=guidance)
     regularity = determinant_scores(determinant)
+    measures = evidence(whole, determinant, guidance)
     del warped, determinant
-    metrics = _metrics(world_map, view, facts or {})
-    metrics |= {"overlap": overlap, "landmarks": distances, "regularity": regularity}
+    metrics = _metrics(world_map, view, facts)
+    verdict = verdict_of(measures, overlap, distances, facts.get("doubts", ()))
+    metrics |= {"overlap": overlap, "landmarks": distances, "regularity": regularity, "verdict": verdict.facts}
     if request.report:
-        write_report(folder / "report.html", view, metrics)
+        write_report(folder / "report.html", view, metrics, marks(world_map, given, view.grid))
     metrics["files"] = output_files(metrics["fixed"], metrics["moving"], given, request)
     write_json(folder / METRICS_FILE, metrics)
     return metrics
@@ -130,12 +176,12 @@ def output_files(fixed: str, moving: str, annotations: Mapping[str, Any], reques
         ['affine.tfm', 'inverse_field.nii.gz', 'metrics.json']
     """
     names = {
-        "warped.nii.gz": True,
+        f"warped.{request.format}": True,
         "field.nii.gz": True,
         "affine.tfm": True,
         submission_name(fixed, moving): request.learn2reg,
         "inverse_field.nii.gz": request.inverse,
-        "warped_label.nii.gz": "moving_label" in annotations,
+        f"warped_label.{request.format}": "moving_label" in annotations,
         **{f"{name}{annotations[key].suffix}": True for key, name in MOVED_POINTS.items() if key in annotations},
         "report.html": request.report,
         METRICS_FILE: True,
@@ -145,7 +191,7 @@ def output_files(fixed: str, moving: str, annotations: Mapping[str, Any], reques
 
 def _save_maps(world_map: WorldMap, folder: Path, warped: MetaTensor, request: Request) -> None:
     field_mm, grid, moving = world_map.field.as_tensor(), world_map.grid, Grid.from_image(world_map.moving)
-    save_image(folder / "warped.nii.gz", warped, grid)
+    _save_image(folder / f"warped.{request.format}", warped, grid)
     save_field(folder / "field.nii.gz", field_mm, grid)
     save_affine(folder / "affine.tfm", world_map.affine)
     if request.learn2reg:
@@ -155,36 +201,37 @@ def _save_maps(world_map: WorldMap, folder: Path, warped: MetaTensor, request: R
         save_field(folder / "inverse_field.nii.gz", world_map.inverse.as_tensor(), moving)
 
 
-def check_annotations(world_map: WorldMap, given: Mapping[str, MetaTensor | Landmarks]) -> None:
-    """Refuse labels and landmarks that do not fit the pair.
+def _save_image(path: Path, image: torch.Tensor, grid: Grid, dtype: str = "float32") -> None:
+    (save_itk_image if is_itk_file(path) else save_image)(path, image, grid, dtype)
+
+
+def check_request(request: Request, fixed: MetaTensor, moving: MetaTensor) -> None:
+    """Refuse what cannot be written for a pair.
 
     Raises:
-        ValueError: for a fixed label of another shape than the fixed image, or unequal numbers of landmarks.
+        ValueError: for displacements in the form of Learn2Reg between images of two shapes; for a format that cannot
+            hold the fixed image's grid.
     """
-    label = given.get("fixed_label")
-    if label is not None and label.shape != world_map.fixed.shape:
+    if request.format != FORMATS[0]:
+        to_simpleitk(fixed.as_tensor(), Grid.from_image(fixed))
+    shapes = [tuple(image.shape[1:]) for image in (fixed, moving)]
+    if request.learn2reg and shapes[0] != shapes[1]:
         raise ValueError(
-            f"{image_name(label)}: expected the shape of the fixed image, {tuple(world_map.fixed.shape[1:])}, got"
-            f" {tuple(label.shape[1:])}"
+            f"learn2reg: expected two images of one shape, as the challenge has them, got {shapes[0]} and {shapes[1]}"
         )
-    points = [len(given[key].points_mm) for key in ("fixed_points", "moving_points") if key in given]
-    if len(set(points)) > 1:
-        raise ValueError(f"expected as many fixed_points as moving_points, got {points[0]} and {points[1]}")
 
 
-def _save_labels(world_map: WorldMap, folder: Path, given: dict) -> dict | None:
+def _save_labels(world_map: WorldMap, folder: Path, given: dict, request: Request) -> dict | None:
     if "moving_label" not in given:
         return None
     warped = warp_label(world_map, given["moving_label"])
-    largest = int(warped.max())
-    dtype = "uint8" if largest < 256 else "int16" if largest < 2**15 else "int32"
-    save_image(folder / "warped_label.nii.gz", warped, world_map.grid, dtype)
+    _save_image(folder / f"warped_label.{request.format}", warped, world_map.grid, label_type(int(warped.max())))
     if "fixed_label" not in given:
         return None
     fixed_label = given["fixed_label"].as_tensor()
     return {
-        "before": label_dice(warp_label(world_map.before(), given["moving_label"]).as_tensor(), fixed_label),
-        "after": label_dice(warped.as_tensor(), fixed_label),
+        "before": label_dice(warp_label(world_map.before(), given["moving_label"], is_told=False), fixed_label),
+        "after": label_dice(warped, fixed_label),
     }
 
 
@@ -197,8 +244,9 @@ def _save_landmarks(world_map: WorldMap, folder: Path, given: dict) -> dict | No
             write_landmarks(path, Landmarks(move(points.points_mm), points.labels))
     if not moves.keys() <= given.keys():
         return None
-    fixed, moving = (given[key].points_mm for key in moves)
+    fixed, moving, names = paired(*(given[key] for key in moves))
     return {
+        "names": list(names),
         "before": _distances(apply_affine(world_map.initial, fixed), moving),
         "after": _distances(world_map.move_points(fixed), moving),
     }
@@ -210,12 +258,18 @@ def _distances(points: torch.Tensor, others: torch.Tensor) -> dict[str, float | 
 
 
 def _metrics(world_map: WorldMap, view: Preview, facts: Mapping[str, Any]) -> dict[str, Any]:
+    contrast = facts.get("contrast")
     metrics = {
         "fixed": image_name(world_map.fixed),
         "moving": image_name(world_map.moving),
         "settings": facts.get("settings", {}),
-        "similarity": similarities(view),
+        "initial": world_map.initial,
+        "contrast": contrast.facts if contrast else None,
+        "similarity": similarities(view, is_one_contrast=contrast is None or contrast.is_one),
         "seconds": facts.get("seconds", 0.0),
+        "alignment": facts.get("alignment", {}),
+        "warnings": list(facts.get("warnings", ())),
+        "took_part": facts.get("guidance", NO_GUIDANCE).took_part,
         "peak_memory_gib": peak_memory_gib("cpu"),
     }
     if torch.cuda.is_available():

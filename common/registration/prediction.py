@@ -20,8 +20,11 @@ from ..words import did_you_mean
 from ..world.alignment import check_overlap
 from ..world.grid import Grid, on_grid
 from ..world.resample import resample
+from .judged_inference import JudgeRegistrationd, WarnUntrainedd
+from .trained_on import TrainedOn
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
+LEFT_OUT = (LoadVolumed, WarnUntrainedd, WarpMovingd, JudgeRegistrationd, SaveRegistrationd)  # what a registrar does
 
 
 def bundle_folder(name: str) -> Path:
@@ -50,6 +53,10 @@ class Prediction:
         device: where the network runs.
         **overrides: entries of ``inference.json``, such as ``num_passes``.
 
+    Attributes:
+        trained_on: what the bundle declares; None where it declares nothing.
+        init: "center" where the bundle lays the centers of the images on each other, else "world".
+
     Raises:
         FileNotFoundError: where there are no such weights.
         ValueError: for weights of another network; for an override that inference.json does not declare, or of
@@ -67,15 +74,17 @@ class Prediction:
         _check(parser, config_file, settings_of(path))
         parser.update({"output_dir": ""})  # nothing is written, so no folder of a run is made
         self.device = torch.device(device)
-        self.network = _plainly(parser.get_parsed_content, "network_def").eval()
+        # ``network`` is ``network_def`` in the memory format of ``registering``, without which sums round otherwise
+        self.network = _plainly(parser.get_parsed_content, "network").eval()
         load_weights(self.network, path, bundle)
-        self.network.to(self.device)
         self.inferer: Callable = _plainly(parser.get_parsed_content, "inferer")
         parts = (_plainly(parser.get_parsed_content, key) for key in ("preprocessing", "postprocessing"))
         before, after = (part.transforms for part in parts)
-        self.preprocessing = Compose([step for step in before if not isinstance(step, LoadVolumed)])
-        self.postprocessing = Compose([step for step in after if not isinstance(step, WarpMovingd | SaveRegistrationd)])
+        self.preprocessing = Compose([step for step in before if not isinstance(step, LEFT_OUT)])
+        self.postprocessing = Compose([step for step in after if not isinstance(step, LEFT_OUT)])
         self.inferer_seconds = 0.0
+        self.trained_on = TrainedOn.read(bundle_root)
+        self.init = next((step.init for step in before if isinstance(step, WarnUntrainedd)), "world")
         self.settings = {
             "bundle": bundle,
             "weights_sha256": weights_sha256(path),

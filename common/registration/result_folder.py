@@ -25,8 +25,8 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 
 
 def is_complete(folder: Path, metrics: Mapping[str, Any]) -> bool:
-    """Whether all files that a metrics.json names are there."""
-    return all((folder / name).is_file() for name in metrics["files"])
+    """Whether all files that a metrics.json names are there, and a verdict, which results of old versions lack."""
+    return "verdict" in metrics and all((folder / name).is_file() for name in metrics["files"])
 
 
 def check_writable(folder: Path, names: Iterable[str], inputs: Iterable[str], may_replace: bool) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from monai.data import MetaTensor
+from torch.nn import functional
 
 from ..fields.ddf import compose
 from ..losses.mind import mind_ssc
@@ -16,6 +17,8 @@ from ..methods.cyclical_self_training.network import ConvexRegistration
 from ..solvers.instance import optimize_field
 from ..words import one_of
 from ..world.grid import Grid
+from .greedy import AUTO
+from .guidance import NO_GUIDANCE, Guidance
 from .levels import LevelPair, coarse_to_fine, level_grids
 
 STRIDE = 2  # voxels per cell
@@ -47,12 +50,32 @@ class DiscreteSearch:
             )
 
 
+class Matching(ConvexRegistration):
+    """The search's network: MIND-SSC descriptors, and no cost where images may not be compared.
+
+    Args:
+        radius: cells.
+        visible: share of each voxel that may be compared, (1, 1, *spatial); None for all.
+    """
+
+    def __init__(self, radius: int, visible: torch.Tensor | None) -> None:
+        super().__init__(MindFeatures(STRIDE), radius, zero_border=False)
+        self.visible = None if visible is None else functional.avg_pool3d(visible, STRIDE)
+
+    def costs(self, fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
+        """Matching costs, 0 where neighbors alone decide."""
+        costs = super().costs(fixed, moving)
+        return costs if self.visible is None else costs * self.visible
+
+
 def search(
     fixed: MetaTensor,
     moving: MetaTensor,
     field_mm: torch.Tensor | None,
     settings: DiscreteSearch,
     device: torch.device | str = "cpu",
+    on_iteration: Callable[[int, int], None] | None = None,
+    guidance: Guidance = NO_GUIDANCE,
 ) -> torch.Tensor:
     """Improve a field by trying all displacements of a cube at once; contrasts may differ.
 
@@ -65,6 +88,8 @@ def search(
         field_mm: (3, X, Y, Z), RAS mm, on the grid of ``fixed``; None stands for zero.
         settings: see :class:`DiscreteSearch`.
         device: where to compute.
+        on_iteration: called with level and pass.
+        guidance: masks, the moving one in the world of ``moving``.
 
     Returns:
         (3, X, Y, Z), RAS mm, on the grid of ``fixed``.
@@ -75,17 +100,19 @@ def search(
     Reference:
         Heinrich et al., MICCAI 2014; the constants of Siebert & Heinrich, WBIR 2022.
     """
-    network = ConvexRegistration(MindFeatures(STRIDE), settings.radius, zero_border=False).eval().to(device)
     inferer = RefinedInferer(1, CONSISTENCY_ITERATIONS)
 
     def improve(level: int, pair: LevelPair, ddf: torch.Tensor) -> torch.Tensor:
-        for _ in range(settings.num_passes):
+        for number in range(settings.num_passes):
+            if on_iteration is not None:
+                on_iteration(level, number)
+            network = Matching(settings.radius, pair.visible(ddf)).eval()
             ddf = compose(ddf, inferer(torch.cat([pair.fixed, pair.warped(ddf)], dim=1), network))
         return ddf
 
     grids = level_grids(Grid.from_image(fixed), settings.num_levels, settings.spacing_mm)
     with torch.no_grad():
-        return coarse_to_fine(fixed, moving, field_mm, grids, improve, device)
+        return coarse_to_fine(fixed, moving, field_mm, grids, improve, device, guidance)
 
 
 NUM_INTEGRATION_STEPS = 5  # squarings; exact to a tenth of a voxel for velocities of 10 voxels
@@ -97,7 +124,7 @@ class Refinement:
 
     Args:
         num_iterations: steps of Adam on each level.
-        similarity: "mind" compares MIND-SSC descriptors; else a name that
+        similarity: "mind" compares MIND-SSC descriptors; "auto" lets a registrar choose; else a name that
             :func:`~common.losses.similarity.dissimilarity` knows.
         regularization: "diffusion" or "bending".
         weight: of the regularization.
@@ -125,7 +152,8 @@ class Refinement:
                 "refinement: expected num_iterations and num_levels ≥ 1, weight and spacing_mm ≥ 0, got"
                 f" {self.num_iterations}, {self.num_levels}, {self.weight} and {self.spacing_mm}"
             )
-        image_term(self.similarity)
+        if self.similarity != AUTO:
+            image_term(self.similarity)
         regularization(self.regularization)
 
 
@@ -150,10 +178,11 @@ def refine(
     settings: Refinement,
     device: torch.device | str = "cpu",
     on_iteration: Callable[[int, int, float], None] | None = None,
+    guidance: Guidance = NO_GUIDANCE,
 ) -> torch.Tensor:
     """Improve a field from coarse to fine: min over u of dissimilarity(moving ∘ (id + u), fixed) + weight · penalty(u).
 
-    Where the moving image ends, nothing is compared.
+    Where the moving image ends or a mask is 0, nothing is compared.
 
     Args:
         fixed: (1, X, Y, Z).
@@ -162,6 +191,7 @@ def refine(
         settings: see :class:`Refinement`.
         device: where to compute.
         on_iteration: called with level, iteration and loss.
+        guidance: masks, the moving one in the world of ``moving``.
 
     Returns:
         (3, X, Y, Z), RAS mm, on the grid of ``fixed``.
@@ -186,4 +216,4 @@ def refine(
         )
 
     grids = level_grids(Grid.from_image(fixed), settings.num_levels, settings.spacing_mm)
-    return coarse_to_fine(fixed, moving, field_mm, grids, improve, device)
+    return coarse_to_fine(fixed, moving, field_mm, grids, improve, device, guidance)

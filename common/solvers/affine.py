@@ -1,11 +1,16 @@
 """Affine registration by mutual information, from coarse to fine and from many starts."""
 
 import math
-from itertools import product
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, product
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
+from ..fields.masked_mean import masked_mean
 from ..fields.sampling import sample
 from ..words import one_of
 from ..world.grid import Grid
@@ -18,23 +23,56 @@ NUM_ITERATIONS = 50
 NUM_SAMPLES = (12_000, 40_000, 120_000)  # points of the fixed image per iteration, at most
 START_DEGREES = 20.0  # rotations about the three axes from which the coarsest level starts, −, 0 and +
 START_ITERATIONS = 12
-STEP = 0.25  # first step of Adam, voxels of the level
+STEP = 1.0  # length of the first step, voxels of the level
+MOMENTS = (0.8, 0.99)  # how much of the mean of the gradient, and of its squared length, stays per iteration
+TURN_WEIGHT = 0.1  # share of the information that ‖L − 1‖² = 1 costs, L the linear part of T: 2 % for a turn of 18°
+NUM_STARTS = 27
 NUM_KEPT = 4  # starts that the coarsest level goes on with
+MIN_SHARE = 0.1  # of the smaller image that must lie in the other one
+SAME = 0.5  # voxels by which two maps differ at most that are one for the finer levels
+MIN_GAIN = 0.002  # of the score, below which the initial alignment stays
 
 
-def affine_by_mutual_information(
+@dataclass(frozen=True)
+class Alignment:
+    """An affine map, and why it was taken.
+
+    Args:
+        matrix: (4, 4), float64, RAS mm, from the fixed image's world to the moving image's.
+        taken: "initial", or a kind of map and where it started from, a key of ``scores``.
+        scores: normalized mutual information on the finest level of all that was compared; empty where nothing was.
+    """
+
+    matrix: torch.Tensor
+    taken: str
+    scores: dict[str, float]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was taken, why, and the scores, for the records."""
+        reason = f"{self.taken}: the most normalized mutual information, less a little for turning and stretching"
+        if self.taken == "initial":
+            reason = "no other map raises normalized mutual information clearly" if self.scores else "nothing was asked"
+        return {"taken": self.taken, "reason": reason, "normalized_mutual_information": self.scores}
+
+
+def best_alignment(
     fixed: torch.Tensor,
     fixed_grid: Grid,
     moving: torch.Tensor,
     moving_grid: Grid,
     initial: torch.Tensor | None = None,
     kind: str = "affine",
-) -> torch.Tensor:
-    """World matrix A that maximizes the normalized mutual information of fixed(p) and moving(A p).
+    on_iteration: Callable[[int, int, float], None] | None = None,
+    masks: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None),
+) -> Alignment:
+    """The best of several world matrices A by the normalized mutual information of fixed(p) and moving(A p).
 
-    Adam works on A = A₀ · T(θ) with T about the middle of the fixed image; all entries of θ are in mm at its typical
-    radius. The coarsest level starts from 27 rotations and goes on with the best four, the finer ones from its best.
-    Six parameters converge first, so that twelve always start from the same place.
+    The gradient leads along A = A₀ · T(θ) with T about the middle of the fixed image; all entries of θ are in mm at its
+    typical radius. The coarsest level starts from 27 rotations and goes on with the best four, the finer ones from its
+    best. Twelve parameters start from the six that were found, and from A₀ alone; where both come to the same, one goes
+    on. An ellipsoid maps onto another one in any number of ways: a weak penalty of turning and stretching prefers what
+    is near to A₀, and parts of θ that the images leave open stay.
 
     Args:
         fixed: (1, X, Y, Z), any unit.
@@ -43,9 +81,11 @@ def affine_by_mutual_information(
         moving_grid: its grid.
         initial: A₀, (4, 4), RAS mm; None for the identity.
         kind: "rigid" or "affine".
+        on_iteration: called with the stage of the search, from 0, the iteration and the best score.
+        masks: of the shapes of ``fixed`` and ``moving``, 1 where they may be compared; None for everywhere.
 
     Returns:
-        (4, 4), float64, RAS mm, from the fixed image's world to the moving image's.
+        The map that was taken, with all scores.
 
     Raises:
         ValueError: for an unknown kind, a constant image, or images that do not overlap.
@@ -60,26 +100,73 @@ def affine_by_mutual_information(
     corners = fixed_grid.corners
     center = corners.mean(dim=0).to(device)
     radius = (corners - corners.mean(dim=0)).norm(dim=1).mean().item() / 2
-    images = (fixed, fixed_grid, moving, moving_grid)
+    images = (fixed, fixed_grid, masks[0]), (moving, moving_grid, masks[1])
     objectives = [
-        Objective(images, max(fixed_grid.edges_mm) / voxels, samples, initial, center, radius)
+        Objective(*images, max(fixed_grid.edges_mm) / voxels, samples, initial, center, radius)
         for voxels, samples in zip(LEVELS, NUM_SAMPLES, strict=True)
     ]
-    theta, scores = maximize(objectives[0], _starts(radius).to(device), "rigid", START_ITERATIONS)
+    stages = count()
+
+    def climb(*arguments) -> tuple[torch.Tensor, torch.Tensor]:
+        stage = next(stages)
+        return maximize(*arguments, on_iteration and partial(on_iteration, stage))
+
+    starts = _starts(radius).to(device)
+    start, far = starts[:1], _rigid(objectives, starts, climb)
+    theta = torch.cat([start, far]) if kind == "affine" else start
+    for objective in objectives[1:] if kind == "affine" else objectives:
+        theta, _ = climb(objective, theta, kind, NUM_ITERATIONS)
+        if (theta - theta[:1]).abs().max() < SAME * objective.spacing_mm:
+            theta = theta[:1]
+    found = {"initial": start[0], f"{kind} from initial": theta[0], "rigid from many starts": far[0]}
+    if kind == "affine":
+        found["affine from many starts"] = theta[-1]
+    with torch.no_grad():
+        values, information = (values.tolist() for values in objectives[-1].parts(torch.stack(list(found.values()))))
+    scores, taken = dict(zip(found, information, strict=True)), _taken(dict(zip(found, values, strict=True)))
+    matrix = (initial @ transform(found[taken].double()[None], center, radius)[0]).cpu()
+    return Alignment(matrix, taken, scores)
+
+
+def affine_by_mutual_information(
+    fixed: torch.Tensor,
+    fixed_grid: Grid,
+    moving: torch.Tensor,
+    moving_grid: Grid,
+    initial: torch.Tensor | None = None,
+    kind: str = "affine",
+) -> torch.Tensor:
+    """The matrix alone of :func:`best_alignment`, (4, 4), float64, RAS mm."""
+    return best_alignment(fixed, fixed_grid, moving, moving_grid, initial, kind).matrix
+
+
+def _taken(values: dict[str, float]) -> str:
+    """Name of the best, or "initial" where it is not clearly better.
+
+    Example:
+        >>> _taken({"initial": 1.2, "affine from initial": 1.5}), _taken({"initial": 1.2, "affine from initial": 1.201})
+        ('affine from initial', 'initial')
+    """
+    best = max(values, key=values.__getitem__)
+    return best if values[best] - values["initial"] > MIN_GAIN else "initial"
+
+
+def _rigid(objectives: Sequence["Objective"], starts: torch.Tensor, climb: Callable) -> torch.Tensor:
+    """The best six parameters from many starts, (1, 12)."""
+    theta, scores = climb(objectives[0], starts, "rigid", START_ITERATIONS)
     theta = theta[scores.topk(NUM_KEPT).indices]
     for objective in objectives:
-        theta, scores = maximize(objective, theta, "rigid", NUM_ITERATIONS)
+        theta, scores = climb(objective, theta, "rigid", NUM_ITERATIONS)
         theta = theta[scores.argmax()][None]
-    for objective in objectives[1:] if kind == "affine" else ():
-        theta, _ = maximize(objective, theta, "affine", NUM_ITERATIONS)
-    return (initial @ transform(theta.double(), center, radius)[0]).cpu()
+    return theta
 
 
 class Objective:
-    """Normalized mutual information on one level as a function of θ.
+    """I − TURN_WEIGHT · ‖L − 1‖² · (I − 1) on one level as a function of θ, I the normalized mutual information.
 
     Args:
-        images: fixed image, its grid, moving image, its grid, as :func:`affine_by_mutual_information` has them.
+        fixed: fixed image, its grid and its mask, as :func:`best_alignment` has them.
+        moving: the same of the moving image.
         spacing_mm: both images are averaged to about this voxel size.
         num_samples: points of the fixed image, at most.
         initial: A₀.
@@ -89,55 +176,85 @@ class Objective:
 
     def __init__(
         self,
-        images: tuple[torch.Tensor, Grid, torch.Tensor, Grid],
+        fixed: tuple[torch.Tensor, Grid, torch.Tensor | None],
+        moving: tuple[torch.Tensor, Grid, torch.Tensor | None],
         spacing_mm: float,
         num_samples: int,
         initial: torch.Tensor,
         center: torch.Tensor,
         radius: float,
     ):
-        fixed, fixed_grid = shrink(*images[:2], spacing_mm)
-        moving, moving_grid = shrink(*images[2:], spacing_mm)
+        values, seen, fixed_grid = _equalized(*fixed, spacing_mm)
         self.spacing_mm = max(spacing_mm, *fixed_grid.spacing)
-        values, voxels = _sampled(equalize(fixed)[0], num_samples)
-        self.fixed, self.points_mm = values, fixed_grid.voxel_to_world(voxels)
-        self.moving = torch.cat([equalize(moving), torch.ones_like(moving)])[None]
+        self.fixed, voxels = _sampled(values[0], seen[0], num_samples)
+        self.points_mm = fixed_grid.voxel_to_world(voxels)
+        values, seen, moving_grid = _equalized(*moving, spacing_mm)
+        self.moving = torch.cat([values, seen.to(values)])[None]
         self.world_to_moving = torch.linalg.inv(moving_grid.affine).to(initial) @ initial
         self.center, self.radius = center, radius
+        volumes = [grid.edges_mm[0] * grid.edges_mm[1] * grid.edges_mm[2] for grid in (fixed_grid, moving_grid)]
+        self.min_share = MIN_SHARE * min(1.0, volumes[1] / volumes[0])
 
     def __call__(self, theta: torch.Tensor) -> torch.Tensor:
         """Scores (B,) of parameters (B, 12)."""
-        matrix = self.world_to_moving @ transform(theta.double(), self.center, self.radius)
+        return self.parts(theta)[0]
+
+    def parts(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores (B,), and the mutual information alone."""
+        change = transform(theta.double(), self.center, self.radius)
+        information = self._information(self.world_to_moving @ change)
+        turn = (change[:, :3, :3] - torch.eye(3).to(change)).square().sum(dim=(1, 2))
+        return information - TURN_WEIGHT * turn.float() * (information - 1).clamp(min=0), information
+
+    def _information(self, matrix: torch.Tensor) -> torch.Tensor:
+        """Of maps (B, 4, 4) from the fixed image's world to voxels of the moving image."""
         voxels = (self.points_mm @ matrix[:, :3, :3].mT + matrix[:, None, :3, 3]).float()
-        moving = self.moving.expand(len(theta), -1, -1, -1, -1)
+        moving = self.moving.expand(len(matrix), -1, -1, -1, -1)
         values = sample(moving, voxels.mT[..., None, None], padding_mode="zeros")[..., 0, 0]
         inside = values[:, 1]
-        return normalized_mutual_information(self.fixed, values[:, 0] / inside.clamp(min=1e-3), inside)
+        return normalized_mutual_information(
+            self.fixed, values[:, 0] / inside.clamp(min=1e-3), inside, min_share=self.min_share
+        )
 
 
 def maximize(
-    objective: Objective, theta: torch.Tensor, kind: str, num_iterations: int
+    objective: Objective,
+    theta: torch.Tensor,
+    kind: str,
+    num_iterations: int,
+    on_iteration: Callable[[int, float], None] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Adam from several starts at once, with a step that falls from a fourth of a voxel to nothing as half a cosine.
+    """Steps along the gradient from several starts at once, from one voxel down to nothing as half a cosine.
+
+    As in Adam the mean gradient is divided by its usual size, but by that of the whole vector: divided one by one, the
+    parameters that the images do not determine would take as long steps as the others.
 
     Args:
         objective: maps (B, 12) to scores (B,).
         theta: (B, 12), starts.
         kind: "rigid" or "affine": which parameters move.
         num_iterations: steps.
+        on_iteration: called with the number of each step, from 0, and the best score before it.
 
     Returns:
         The last θ, (B, 12), and its scores (B,).
     """
-    theta = theta.clone().requires_grad_()
     free = torch.arange(theta.shape[1], device=theta.device) < NUM_PARAMETERS[kind]
-    optimizer = torch.optim.Adam([theta], lr=objective.spacing_mm * STEP, betas=(0.8, 0.99))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_iterations)
-    for _ in range(num_iterations):
-        (gradient,) = torch.autograd.grad(-objective(theta).sum(), theta)
-        theta.grad = gradient * free
-        optimizer.step()
-        schedule.step()
+    mean, power = torch.zeros_like(theta), theta.new_zeros(len(theta), 1)
+    for iteration in range(num_iterations):
+        theta = theta.detach().requires_grad_()
+        scores = objective(theta)
+        if on_iteration is not None:
+            on_iteration(iteration, scores.max().item())
+        (gradient,) = torch.autograd.grad(scores.sum(), theta)
+        gradient = gradient * free
+        mean = mean.lerp(gradient, 1 - MOMENTS[0])
+        power = power.lerp(gradient.square().sum(dim=1, keepdim=True), 1 - MOMENTS[1])
+        # Both begin at zero, from which their first means are freed.
+        mean_share, power_share = (1 - moment ** (iteration + 1) for moment in MOMENTS)
+        direction = mean / mean_share / (power / power_share).sqrt().clamp(min=1e-12)
+        length = objective.spacing_mm * STEP * (1 + math.cos(math.pi * iteration / num_iterations)) / 2
+        theta = theta + length * direction
     with torch.no_grad():
         return theta.detach(), objective(theta)
 
@@ -176,17 +293,32 @@ def transform(theta: torch.Tensor, center: torch.Tensor, radius: float) -> torch
 def _starts(radius: float) -> torch.Tensor:
     """27 rotations, (27, 12)."""
     angles = [sign * math.radians(START_DEGREES) * radius for sign in (0, -1, 1)]
-    theta = torch.zeros(27, 12)
+    theta = torch.zeros(NUM_STARTS, 12)
     theta[:, 3:6] = torch.tensor(list(product(angles, repeat=3)))
     return theta
 
 
-def _sampled(volume: torch.Tensor, max_samples: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values (N,) and voxel coordinates (N, 3) of at most about ``max_samples`` voxels, scattered evenly."""
-    step = max(1, math.ceil(volume.numel() / max_samples))
+def _equalized(
+    image: torch.Tensor, grid: Grid, mask: torch.Tensor | None, spacing_mm: float
+) -> tuple[torch.Tensor, torch.Tensor, Grid]:
+    """Image on a level, spread over [0, 1] and 0 outside the mask; whether a voxel is in the mask; their grid."""
+    volume, own = shrink(image, grid, spacing_mm)
+    seen = torch.ones_like(volume, dtype=torch.bool)
+    if mask is not None:
+        volume, share = masked_mean(image.float(), mask, lambda both: shrink(both, grid, spacing_mm)[0])
+        seen = share > share.max() / 2
+    spread = torch.zeros_like(volume)
+    spread[seen] = equalize(volume[seen])
+    return spread, seen, own
+
+
+def _sampled(volume: torch.Tensor, seen: torch.Tensor, max_samples: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values (N,) and voxel coordinates (N, 3) of at most about ``max_samples`` voxels of a mask, scattered evenly."""
+    step = max(1, math.ceil(seen.sum().item() / max_samples))
     # A step that shares no factor with the axes scatters the voxels over all of them.
     while step > 1 and any(math.gcd(step, size) > 1 for size in volume.shape):
         step += 1
     index = torch.arange(0, volume.numel(), step, device=volume.device)
+    index = index[seen.flatten()[index]]
     coordinates = torch.stack(torch.unravel_index(index, volume.shape), dim=1)
     return volume.flatten()[index], coordinates

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 import torch
 
 from ..fields.jacobian import central_difference
+from ..fields.masked_mean import filled
 from ..fields.sampling import at_least_float32, check_ddf, identity_grid, sample
-from ..fields.smoothing import gaussian_smooth
+from ..fields.smoothing import box_sum, gaussian_smooth
 from ..losses.local_correlation import LocalCorrelation
 from ..losses.mind import mind_ssc
 from ..words import one_of
+from .force_sum import FieldForce, ForceSum
 
 SIMILARITIES = ("lncc", "mse", "mind")
 SHORTER = 0.7  # factor of the step after an iteration that made the similarity fall
 LEAST_STEP = 0.1  # share of the first step that remains
 TYPICAL = 2.0  # lengths beyond so many times their root mean square are bounded
+SLAB_VOXELS = 100_000  # that are warped at a time: their coordinates stay in the processor's cache
+REACH = 4  # voxels beyond its end for which the moving image is compared: organs of small crops lie at their border
 LEAST_VARIANCE = 1e-4  # of a window, for intensities in [0, 1]; noise below it has no force
 
 
@@ -38,9 +42,9 @@ class Greedy:
     """
 
     similarity: str = "lncc"
-    radius: int = 3
-    fluid: float = 1.5
-    elastic: float = 0.6
+    radius: int = 2
+    fluid: float = 2.2
+    elastic: float = 0.7
     step: float = 0.5
     patience: int = 10
     tolerance: float = 3e-4
@@ -63,6 +67,8 @@ def greedy_field(
     *,
     origin: torch.Tensor | None = None,
     inside: torch.Tensor | None = None,
+    masks: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None),
+    others: Sequence[tuple[float, FieldForce]] = (),
     on_iteration: Callable[[int, float], None] | None = None,
 ) -> torch.Tensor:
     """Improve fields on one level: v = G_fluid * force, bounded by a step; u ← G_elastic * (v + u ∘ (id + v)).
@@ -76,8 +82,11 @@ def greedy_field(
         moving: (B, 1, *wider), in [0, 1].
         num_iterations: at most.
         settings: see :class:`Greedy`.
-        origin: place of the fixed image's voxels in the moving one, (D, *spatial); None for the same grid.
-        inside: (B, 1, *wider), 1 where the moving image has voxels; where it ends, nothing is compared.
+        origin: place of the fixed image's first voxel in the moving one, (D,), voxels; None for the same grid.
+        inside: (B, 1, *wider), 1 where the moving image has voxels; farther than 4 of them beyond its end, nothing is
+            compared.
+        masks: of fixed and moving image, (B, 1, *spatial) and (B, 1, *wider), 1 where they may be compared.
+        others: weights of further forces and these, see :class:`~.force_sum.ForceSum`; for one pair.
         on_iteration: called with the iteration, from 0, and the similarity before its step.
 
     Returns:
@@ -105,31 +114,32 @@ def greedy_field(
             f"expected a field of the fixed image's shape and one pair per field, got {list(ddf.shape)},"
             f" {list(fixed.shape)} and {list(moving.shape)}"
         )
-    if origin is None:
-        origin = identity_grid(list(ddf.shape[2:]), dtype=ddf.dtype, device=ddf.device)
+    origin = ddf.new_zeros(ddf.size(1)) if origin is None else origin.to(ddf)
     with torch.no_grad():
         found = []
         for k in range(len(ddf)):
-            mask = None if inside is None else inside[k : k + 1]
-            view = MovingView(described(moving[k : k + 1], settings), mask, origin)
-            force = Force(described(fixed[k : k + 1], settings), settings)
-            found.append(_improved(ddf[k : k + 1], view, force, num_iterations, settings, on_iteration))
+            ends, *seen = (None if volume is None else volume[k : k + 1] for volume in (inside, *masks))
+            images = Force(
+                described(fixed[k : k + 1], settings), settings, seen[0], carries=any(part is not None for part in seen)
+            )
+            view = MovingView(described(moving[k : k + 1], settings), ends, origin, seen[1])
+            force = ForceSum(lambda ddf, view=view, images=images: images(view.warped(ddf)), others)
+            found.append(_improved(ddf[k : k + 1].clone(), force, num_iterations, settings, on_iteration))
     return torch.cat(found)
 
 
 def _improved(
     ddf: torch.Tensor,
-    view: "MovingView",
-    force: "Force",
+    force: FieldForce,
     num_iterations: int,
     settings: Greedy,
     on_iteration: Callable[[int, float], None] | None,
 ) -> torch.Tensor:
-    """The field of one pair after at most so many iterations."""
+    """The field of one pair, which is overwritten, after at most so many iterations."""
     history: list[float] = []
     step = settings.step
     for iteration in range(num_iterations):
-        similarity, update = force(*view.warped(ddf))
+        similarity, update = force(ddf)
         if not math.isfinite(similarity):
             raise ValueError(f"expected a finite similarity, got {similarity} in iteration {iteration}")
         if on_iteration is not None:
@@ -140,7 +150,9 @@ def _improved(
         if len(history) > 1 and similarity < history[-2]:
             step = max(SHORTER * step, LEAST_STEP * settings.step)
         update = bounded(gaussian_smooth(update, settings.fluid), step)
-        ddf = gaussian_smooth(compose_short(ddf, update), settings.elastic)
+        for k in range(ddf.size(1)):
+            ddf[:, k : k + 1] = gaussian_smooth(_moved(ddf, update, k), settings.elastic)
+        del update  # before the next one is made
     return ddf
 
 
@@ -166,8 +178,21 @@ def bounded(update: torch.Tensor, longest: float) -> torch.Tensor:
         >>> bounded(torch.full((1, 2, 4, 4), 3.0), 1.0).norm(dim=1).mean().item()  # 1 / √5
         0.447...
     """
-    square = update.square().sum(dim=1, keepdim=True)
-    return update.mul_(longest * (square + TYPICAL**2 * square.mean() + 1e-24).rsqrt())
+    square = sum_of_squares(update)
+    return update.mul_(square.add_(TYPICAL**2 * square.mean() + 1e-24).rsqrt_().mul_(longest))
+
+
+def sum_of_squares(field: torch.Tensor) -> torch.Tensor:
+    """Σ v_k² over channels, (B, 1, *spatial), without a copy of them all.
+
+    Example:
+        >>> sum_of_squares(torch.full((1, 3, 2, 2), 2.0)).unique().item()
+        12.0
+    """
+    total = field[:, :1].square()
+    for k in range(1, field.size(1)):
+        total.addcmul_(field[:, k : k + 1], field[:, k : k + 1])
+    return total
 
 
 def compose_short(ddf: torch.Tensor, update: torch.Tensor) -> torch.Tensor:
@@ -187,11 +212,15 @@ def compose_short(ddf: torch.Tensor, update: torch.Tensor) -> torch.Tensor:
         >>> compose_short(stretch, torch.full((1, 2, 3, 3), 0.5))[0, 0, :, 0].tolist()  # 0.5 + (x + 0.5)
         [1.0, 2.0, 3.0]
     """
-    total = ddf + update
-    for axis in range(ddf.size(1)):
-        for component in range(ddf.size(1)):
-            slope = central_difference(ddf[:, component], axis + 1)
-            total[:, component].addcmul_(slope, update[:, axis])
+    return torch.cat([_moved(ddf, update, k) for k in range(ddf.size(1))], dim=1)
+
+
+def _moved(ddf: torch.Tensor, update: torch.Tensor, component: int) -> torch.Tensor:
+    """One component of :func:`compose_short`, (B, 1, *spatial), for which no other one of ``ddf`` is read."""
+    part = ddf[:, component : component + 1]
+    total = part + update[:, component : component + 1]
+    for axis in range(update.size(1)):
+        total.addcmul_(central_difference(part, axis + 2), update[:, axis : axis + 1])
     return total
 
 
@@ -201,22 +230,40 @@ def described(image: torch.Tensor, settings: Greedy) -> torch.Tensor:
 
 
 class MovingView:
-    """The moving image as a field sees it, and where it has voxels.
+    """The moving image as a field sees it.
 
     Args:
         moving: (1, C, *wider).
-        inside: (1, 1, *wider), or None where it covers all that is seen.
-        origin: (D, *spatial).
+        inside: (1, 1, *wider), 1 where it has voxels, or None where it covers all that is seen.
+        origin: (D,), voxels of the moving image.
+        mask: (1, 1, *wider), 1 where it may be compared, or None for everywhere.
     """
 
-    def __init__(self, moving: torch.Tensor, inside: torch.Tensor | None, origin: torch.Tensor) -> None:
-        self.has_mask, self.origin = inside is not None, origin
-        self.volumes = moving if inside is None else torch.cat([moving, inside.to(moving)], dim=1)
+    def __init__(
+        self,
+        moving: torch.Tensor,
+        inside: torch.Tensor | None,
+        origin: torch.Tensor,
+        mask: torch.Tensor | None = None,
+    ) -> None:
+        self.volume = moving
+        # Interpolation with NaN is NaN: one sampling tells values and where there are none.
+        if inside is not None:
+            self.volume = self.volume.masked_fill(box_sum(inside.to(moving), REACH) < 0.5, torch.nan)
+        if mask is not None:
+            self.volume = self.volume.masked_fill(mask < 0.5, torch.nan)
+        self.origin = origin
 
-    def warped(self, ddf: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Image under a ddf, (1, C, *spatial), and mask, (1, 1, *spatial), sampled at once; None for no mask."""
-        values = sample(self.volumes, self.origin + ddf)
-        return (values[:, :-1], values[:, -1:]) if self.has_mask else (values, None)
+    def warped(self, ddf: torch.Tensor) -> torch.Tensor:
+        """Image under a ddf, (1, C, *spatial), NaN where the moving image ends."""
+        rows = max(1, SLAB_VOXELS // ddf[0, 0, 0].numel())
+        slabs, column = [], [-1] + [1] * ddf.size(1)
+        for start in range(0, ddf.size(2), rows):
+            slab = ddf.narrow(2, start, min(rows, ddf.size(2) - start))
+            coordinates = slab + identity_grid(list(slab.shape[2:]), dtype=ddf.dtype, device=ddf.device)
+            coordinates[:, 0] += start
+            slabs.append(sample(self.volume, coordinates.add_(self.origin.view(column))))
+        return torch.cat(slabs, dim=2)
 
 
 class Force:
@@ -226,32 +273,47 @@ class Force:
         fixed: (1, C, *spatial).
         settings: "lncc" takes :class:`~common.losses.local_correlation.LocalCorrelation`, the others squared
             differences.
+        mask: (1, 1, *spatial), 1 where the fixed image may be compared; None for everywhere.
+        carries: whether the force goes on into voxels where nothing is compared, as the mean of that around them: a
+            force of 0 would hold back the surroundings.
     """
 
-    def __init__(self, fixed: torch.Tensor, settings: Greedy) -> None:
-        self.fixed, self.correlation = fixed, None
+    def __init__(
+        self, fixed: torch.Tensor, settings: Greedy, mask: torch.Tensor | None = None, carries: bool = False
+    ) -> None:
+        self.fixed, self.correlation, self.carries = fixed, None, carries
+        self.masked = None if mask is None else mask < 0.5
         if settings.similarity == "lncc":
             self.correlation = LocalCorrelation(fixed, settings.radius, LEAST_VARIANCE)
             self.num_textured = (self.correlation.precision < 1 / LEAST_VARIANCE).sum().clamp(min=1)
 
-    def __call__(self, warped: torch.Tensor, mask: torch.Tensor | None = None) -> tuple[float, torch.Tensor]:
+    def __call__(self, warped: torch.Tensor) -> tuple[float, torch.Tensor]:
         """Similarity, larger is better, and force (1, D, *spatial) of a warped image (1, C, *spatial).
 
-        Where the mask is 0, the correlation takes the fixed image for the warped one, and differences do not count. (A
-        difference to the fixed image itself would be 0 there and pull everything out of the moving image.)
+        Where it is NaN or the fixed image is masked, the fixed image overwrites it, and the force is 0, or
+        carried there.
         """
+        hidden = warped[:, :1].isnan()
+        if self.masked is not None:
+            hidden |= self.masked
+        torch.where(hidden, self.fixed, warped, out=warped)
+        similarity, force = self._compared(warped)
+        if self.carries:
+            visible = (~hidden[0]).to(force)
+            return similarity, torch.cat([filled(part, visible) for part in force[0].split(1)])[None]
+        return similarity, force.masked_fill_(hidden, 0)
+
+    def _compared(self, warped: torch.Tensor) -> tuple[float, torch.Tensor]:
         if self.correlation is None:
-            return difference_force(self.fixed, warped, mask)
-        warped = warped if mask is None else torch.lerp(self.fixed, warped, mask)
+            return difference_force(self.fixed, warped)
         correlation, slope = self.correlation.with_gradient(warped)
+        similarity = (correlation.sum() / self.num_textured).item()
+        del correlation
         axes = range(2, warped.dim())
-        force = torch.cat([central_difference(warped, axis).mul_(slope) for axis in axes], dim=1)
-        return (correlation.sum() / self.num_textured).item(), force
+        return similarity, torch.cat([central_difference(warped, axis).mul_(slope) for axis in axes], dim=1)
 
 
-def difference_force(
-    fixed: torch.Tensor, warped: torch.Tensor, mask: torch.Tensor | None = None
-) -> tuple[float, torch.Tensor]:
+def difference_force(fixed: torch.Tensor, warped: torch.Tensor) -> tuple[float, torch.Tensor]:
     """Negative mean squared difference and the demons' force, Σ r ∇w / (Σ |∇w|² + Σ r²) with r = f − w.
 
     The sums run over channels.
@@ -259,7 +321,6 @@ def difference_force(
     Args:
         fixed: f, (1, C, *spatial).
         warped: w, the same shape.
-        mask: (1, 1, *spatial), factor of r; None for 1.
 
     Returns:
         A number, and (1, D, *spatial).
@@ -267,12 +328,12 @@ def difference_force(
     Reference:
         Vercauteren et al., Diffeomorphic demons: efficient non-parametric image registration, NeuroImage 2009.
     """
-    rest = fixed - warped if mask is None else (fixed - warped).mul_(mask)
-    total = rest.square().sum(dim=1, keepdim=True)
+    rest = fixed - warped
+    total = sum_of_squares(rest)
     similarity = -total.mean().item() / fixed.size(1)
     parts = []
     for axis in range(2, warped.dim()):
         slope = central_difference(warped, axis)
         parts.append((rest * slope).sum(dim=1, keepdim=True))
-        total += slope.square_().sum(dim=1, keepdim=True)
+        total += sum_of_squares(slope)
     return similarity, torch.cat(parts, dim=1).div_(total.clamp_(min=1e-9))

@@ -8,7 +8,14 @@ from ignite.engine import Engine, Events
 from torch.utils.tensorboard import SummaryWriter
 
 from ..distributed import process_rank
+from .figure_labels import labeled
 from .figures import confusion_figure, registration_figure
+
+CONFUSION_CAPTIONS = (
+    "tile: true displacement, voxels, 1st axis",
+    "down, 2nd axis across; in each tile: chosen",
+    "displacement, white: all pairs; green: right",
+)
 
 
 class RegistrationFigure:
@@ -43,18 +50,30 @@ class ConfusionFigure:
     Args:
         metric: name of the metric, value (K, K).
         grid_shape: (rows, columns) of the displacements that the classes stand for; None shows the matrix.
+        offsets: displacements along each axis of the grid, voxels, written at its edges; None leaves them out, as does
+            a matrix.
 
     Raises:
         KeyError: when called, if there is no such metric.
     """
 
-    def __init__(self, metric: str = "confusion", grid_shape: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        metric: str = "confusion",
+        grid_shape: Sequence[int] | None = None,
+        offsets: Sequence[int] | None = None,
+    ) -> None:
         self.metric = metric
         self.grid_shape = grid_shape
+        self.offsets = offsets
 
     def __call__(self, engine: Engine) -> torch.Tensor:
         """Picture (3, H, W)."""
-        return confusion_figure(_find(self.metric, [engine.state.metrics]), self.grid_shape)
+        picture = confusion_figure(_find(self.metric, [engine.state.metrics]), self.grid_shape)
+        if self.grid_shape is None or self.offsets is None:
+            return picture
+        names = list(map(str, self.offsets))
+        return labeled(picture, names, names, CONFUSION_CAPTIONS)
 
 
 class FigureWriter:

@@ -13,6 +13,8 @@ from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 from monai.utils import ensure_tuple
 
+from .error_line import end_with_the_cause
+
 logger = logging.getLogger(__name__)
 _PICK = "$@pick("
 _TRAINED = re.compile(r"\$@trained\['(\w+)'\]")
@@ -38,7 +40,8 @@ def check_overrides(config_folder: str) -> None:
     MONAI hands no parser to the parts of a config, so the one that is running is found on the call stack.
     Declared is what stands in the files named on the command line and in those files of the folder whose
     top-level entries are all present, that is, which were merged, and what ``--tracking mlflow`` adds. New arguments
-    of a component (a dictionary with ``_target_``) pass; its signature checks them.
+    of a component (a dictionary with ``_target_``) pass; its signature checks them. Errors from here on end with their
+    cause, see :mod:`~.error_line`.
 
     Args:
         config_folder: folder of the bundle's JSON configs.
@@ -49,6 +52,7 @@ def check_overrides(config_folder: str) -> None:
             values of another kind than declared, such as the text "true" for True.
         RuntimeError: if called from anywhere but a running config.
     """
+    end_with_the_cause()
     files = sorted(path for path in Path(config_folder).glob("*.json") if path.name != "metadata.json")
     if not files:
         raise FileNotFoundError(f"expected the bundle's configs in {config_folder}, found none; give --bundle_root")

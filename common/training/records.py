@@ -15,14 +15,17 @@ from monai.engines.utils import IterationEvents
 from monai.handlers import TensorBoardStatsHandler
 
 from ..distributed import process_rank
-from ..files import merged, write_atomically, write_json
+from ..files import merged, plain, write_atomically, write_json
 from ..memory import peak_memory_gib
+from .score_summary import score_summary
 
 SCORES_KEY = "scores"
 
 
 class ScoresCsv:
     """Writes ``scores.csv``: one row per pair, and their mean as the last; cells without a value stay empty.
+
+    Prints the means and the first or worst cases, before and after, see :func:`~.score_summary.score_summary`.
 
     ``seconds`` is the time from the batch to the field; ``peak_memory_gib`` the most that the process (CPU) or the
     device (GPU) has held until then.
@@ -61,8 +64,8 @@ class ScoresCsv:
 
     def iteration_completed(self, engine: Engine) -> None:
         """Take the rows of a batch."""
-        for item in engine.state.output:
-            row = {"name": str(item.get("name", len(self.rows))), **_known(item[SCORES_KEY])}
+        for item, name in zip(engine.state.output, case_names(engine, len(self.rows)), strict=True):
+            row = {"name": name, **_known(item[SCORES_KEY])}
             row |= {"seconds": self._seconds / len(engine.state.output), "peak_memory_gib": peak_memory_gib()}
             self.rows.append(row)
 
@@ -74,7 +77,25 @@ class ScoresCsv:
         engine.state.metrics["peak_memory_gib"] = max(row["peak_memory_gib"] for row in self.rows)
         if process_rank() == 0:
             text = scores_table(self.rows)
-            write_atomically(self.path, lambda stream: stream.write(text.encode()))
+            write_atomically(self.path, lambda stream: stream.write(f"{text}\n".encode()))
+            print("", *score_summary(self.rows), sep="\n", flush=True)
+
+
+def case_names(engine: Engine, first: int = 0) -> list[str]:
+    """Names of the cases of an engine's last batch: their own, fixed-moving of two subjects, or else their number.
+
+    Args:
+        engine: with decollated output and, where it has names, batch.
+        first: number of the first case.
+    """
+    output, batch = engine.state.output, engine.state.batch
+    given = batch if isinstance(batch, list) and len(batch) == len(output) else [{}] * len(output)
+    return [_case_name({**given[k], **item}, str(first + k)) for k, item in enumerate(output)]
+
+
+def _case_name(item: Mapping[str, Any], number: str) -> str:
+    subjects = [item[key] for key in ("fixed_subject", "moving_subject") if isinstance(item.get(key), str)]
+    return str(item.get("name", "-".join(subjects) or item.get("subject", number)))
 
 
 def scores_table(rows: list[dict]) -> str:
@@ -107,7 +128,8 @@ def _known(scores: dict[str, float]) -> dict[str, float]:
 class MetricsJson:
     """Writes the metrics of an evaluator to ``metrics.json`` when the evaluation ends.
 
-    Floats keep full precision, NaN becomes null, the file is replaced in one step and only by process 0.
+    Floats keep full precision, NaN becomes null, the file is replaced in one step and only by process 0. A matrix, as
+    of confusions, goes to ``<name>.csv`` beside it.
 
     Args:
         output_dir: folder of the run.
@@ -146,7 +168,19 @@ class MetricsJson:
     def __call__(self, engine: Engine) -> None:
         """Write the file."""
         if process_rank() == 0:
-            write_json(self.path, {"metrics": engine.state.metrics, "settings": self.settings})
+            metrics = {name: plain(value) for name, value in engine.state.metrics.items()}
+            matrices = {name: value for name, value in metrics.items() if _is_matrix(value)}
+            for name, value in matrices.items():
+                text = "".join(",".join(f"{number:g}" for number in row) + "\n" for row in value)
+                write_atomically(
+                    self.path.with_name(f"{name}.csv"), lambda stream, text=text: stream.write(text.encode())
+                )
+            numbers = {name: value for name, value in metrics.items() if name not in matrices}
+            write_json(self.path, {"metrics": numbers, "settings": self.settings})
+
+
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], list)
 
 
 class ScalarWriter(TensorBoardStatsHandler):
@@ -200,7 +234,7 @@ class Convergence:
         if process_rank() != 0:
             return
         epoch = engine.state.epoch
-        earlier = json.loads(self.path.read_text()) if self.path.is_file() else []
+        earlier = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else []
         scores = {name: value for name, value in engine.state.metrics.items() if isinstance(value, int | float)}
         scores = {name: value if math.isfinite(value) else None for name, value in scores.items()}
         write_json(self.path, [*(row for row in earlier if row["epoch"] < epoch), {"epoch": epoch, **scores}])

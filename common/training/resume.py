@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from ..distributed import process_count, process_rank
 from ..files import merged, plain, write_atomically
 from .random_state import random_state, set_random_state
+from .run_folder import FINISHED
 
 CHECKPOINT_NAME = "training.pt"
 _BEST = ("best_metric", "best_metric_epoch")
@@ -101,12 +102,13 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.GET_BATCH_STARTED, self.batch_started)
 
     def started(self, engine: Engine) -> None:
-        """Load where asked to, else save; then register the saving behind every handler attached so far."""
+        """Load where asked to, else save; register the saving behind every handler attached so far."""
         if self.resume:
             self.load(engine)
             self.resume = False
         elif engine.state.iteration == 0:
             self.save(engine)
+        (self.folder / FINISHED).unlink(missing_ok=True)
         if not engine.has_event_handler(self.save_due, Events.EPOCH_COMPLETED):
             engine.add_event_handler(Events.ITERATION_COMPLETED, self.save_due_within_epoch)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.save_due)
@@ -134,9 +136,11 @@ class TrainingCheckpoint:
             self.save(engine)
 
     def save_last(self, engine: Engine) -> None:
-        """Save at the end of the run; a broken-off epoch only with an iteration interval."""
+        """Save at the end of the run, a broken-off epoch only with an iteration interval; mark the run as finished."""
         if self.iteration_interval or engine.state.iteration % engine.state.epoch_length == 0:
             self.save(engine)
+        if process_rank() == 0:
+            (self.folder / FINISHED).touch()
 
     def save(self, engine: Engine) -> None:
         """Write the checkpoint, unless this iteration has been written already."""

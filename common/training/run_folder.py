@@ -12,6 +12,7 @@ import torch
 from ..distributed import process_count, process_rank
 
 _OWNER = ".owner"
+FINISHED = ".finished"  # in the folder of a training that came to its end
 _TRACKED_CONFIG = re.compile(r"config_\d{8}_\d{6}\.json")  # that MONAI's --tracking writes before the run begins
 logger = logging.getLogger(__name__)
 
@@ -26,13 +27,14 @@ def run_folder(bundle_root: str, name: str = "train", resume: bool = False) -> s
     Args:
         bundle_root: folder of the bundle.
         name: name of the run, one path component.
-        resume: whether to return the newest folder of that name that holds files instead.
+        resume: whether to return the folder of that name whose training was broken off instead, or, where all have
+            ended, the only one that holds files.
 
     Returns:
         Absolute path; the folder exists.
 
     Raises:
-        ValueError: if ``name`` is not a plain folder name.
+        ValueError: if ``name`` is not a plain folder name, or several runs may be meant to be resumed; names them.
         FileNotFoundError: if there is no run to resume.
         RuntimeError: if several processes were started but torch.distributed is not initialized yet.
 
@@ -57,15 +59,30 @@ def run_folder(bundle_root: str, name: str = "train", resume: bool = False) -> s
 
 def _choose(runs: Path, name: str, resume: bool) -> Path:
     if resume:
-        numbers = [number for number in _numbers(runs, name) if _is_used(_numbered(runs, name, number))]
-        if not numbers:
-            raise FileNotFoundError(f"expected a run named {name!r} to resume in {runs}, found none")
-        return _numbered(runs, name, max(numbers))
+        return _to_resume(runs, name)
     runs.mkdir(parents=True, exist_ok=True)
     folder = next(path for path in map(partial(_numbered, runs, name), itertools.count(1)) if _reserve(path))
     if folder.name != name:
         logger.warning(f"{runs / name} holds another run; this one writes to {folder}")
     return folder
+
+
+def _to_resume(runs: Path, name: str) -> Path:
+    folders = [_numbered(runs, name, number) for number in sorted(_numbers(runs, name))]
+    used = [folder for folder in folders if _is_used(folder)]
+    broken_off = [folder for folder in used if not any(folder.rglob(FINISHED))]
+    found = broken_off or used
+    if not found:
+        raise FileNotFoundError(f"expected a run named {name!r} to resume in {runs}, found none")
+    if len(found) > 1:
+        state = "broken off" if broken_off else "finished"
+        names = ", ".join(folder.name for folder in found)
+        raise ValueError(
+            f"resume: expected one run named {name!r}, {runs} holds {len(found)} that are {state}: {names};"
+            f" choose one by --run_folder, such as --run_folder {found[-1]}"
+        )
+    logger.info(f"resume: {found[0]} goes on")
+    return found[0]
 
 
 def _numbered(runs: Path, name: str, number: int) -> Path:
@@ -93,7 +110,7 @@ def _reserve(folder: Path) -> bool:
         return False
     owner = folder / _OWNER
     if owner.exists():
-        text = owner.read_text()
+        text = owner.read_text(encoding="utf-8")
         if text == str(os.getpid()):
             return True
         if text.isdigit() and _is_alive(int(text)):

@@ -8,7 +8,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from ..quantiles import sampled_quantiles
+from ..quantiles import background_level, sampled_quantiles
 from ..world.grid import image_name
 
 PERCENTILE = 99.9
@@ -92,17 +92,6 @@ def z_score(image: MetaTensor, inside: torch.Tensor | None = None) -> MetaTensor
 
 
 NOISE_SHARE = 0.02  # of the range of intensities; smaller differences from the background's level are noise
-
-
-def background_level(volume: torch.Tensor) -> torch.Tensor:
-    """Median over the six faces of a volume (1, X, Y, Z): a scalar.
-
-    Example:
-        >>> background_level(torch.full((1, 5, 5, 5), 7.0)).item()
-        7.0
-    """
-    faces = [volume.select(axis, place).flatten() for axis in (1, 2, 3) for place in (0, -1)]
-    return torch.cat(faces).median()
 
 
 def subtract_background(volume: torch.Tensor) -> torch.Tensor:

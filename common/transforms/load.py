@@ -8,7 +8,8 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from ..data.volume import input_image, input_label, read_volume
+from ..data.label_map import label_of_image
+from ..data.volume import input_image, input_label, input_volume, read_volume
 from ..world.alignment import check_overlap
 from ..world.grid import image_name
 from .network_grid import NATIVE_SUFFIX
@@ -61,7 +62,7 @@ class LoadPaird(LoadVolumed):
 
     Raises:
         ValueError: for what :func:`~common.data.volume.input_image` refuses; for a label map of values that are
-            no labels; for images that do not overlap, naming both files.
+            no labels or lies elsewhere; for images that do not overlap, naming both files.
 
     Example:
         >>> image = MetaTensor(torch.rand(1, 2, 2, 2), affine=torch.eye(4))
@@ -77,19 +78,12 @@ class LoadPaird(LoadVolumed):
         """Returns a copy of the item with its volumes read."""
         item = {key: value for key, value in data.items() if key not in ("fixed_label", LABEL)}
         item |= {key: input_image(data[key], self.header) for key in IMAGES}
-        item |= {key: input_label(data[key], self.header) for key in MASKS if key in data}
+        item |= {key: input_volume(data[key], self.header) for key in MASKS if key in data}
         if LABEL in data:
-            item[f"{LABEL}{NATIVE_SUFFIX}"] = _checked_label(input_label(data[LABEL], self.header))
+            item[f"{LABEL}{NATIVE_SUFFIX}"] = label_of_image(input_label(data[LABEL], self.header), item["moving"])
         if self.overlapping:
             _check_overlap(item["fixed"], item["moving"])
         return item
-
-
-def _checked_label(label: MetaTensor) -> MetaTensor:
-    if (label != label.round()).any() or label.min() < 0:
-        low, high, name = label.min().item(), label.max().item(), image_name(label, LABEL)
-        raise ValueError(f"{name}: expected whole numbers from 0, got values from {low:g} to {high:g}")
-    return label
 
 
 def _check_overlap(fixed: MetaTensor, moving: MetaTensor) -> None:

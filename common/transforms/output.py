@@ -11,12 +11,13 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import ensure_tuple, ensure_tuple_rep
 
 from ..fields.ddf import warp
-from ..world.files import save_field, save_image
+from ..world.files import label_type, save_field, save_image
 from ..world.grid import Grid, on_grid
 from ..world.resample import ddf_to_field_mm, field_mm_to_ddf, warp_moving
 from .network_grid import NATIVE_SUFFIX
 
 MINIMUM = "minimum"
+LABEL = "label"
 
 
 class DdfToFixedGridd(Transform):
@@ -141,9 +142,7 @@ def warp_pair() -> WarpMovingd:
 
 def save_pair(output_dir: str | os.PathLike) -> "SaveRegistrationd":
     """Writes what :func:`warp_pair` has made, and the field."""
-    return SaveRegistrationd(
-        ("warped", "warped_label"), output_dir, dtype=("float32", "int32"), allow_missing_keys=True
-    )
+    return SaveRegistrationd(("warped", "warped_label"), output_dir, dtype=("float32", LABEL), allow_missing_keys=True)
 
 
 class SaveRegistrationd(MapTransform):
@@ -156,7 +155,7 @@ class SaveRegistrationd(MapTransform):
         output_dir: folder of the files; created where missing.
         field_key: field, (3, X, Y, Z), RAS mm, a MetaTensor; None writes none.
         name_key: where an item has a string under this key, its files go to the subfolder of that name.
-        dtype: NumPy type on disk, one for all keys or one per key.
+        dtype: NumPy type on disk, one for all keys or one per key; "label" takes the smallest that holds the numbers.
         allow_missing_keys: pass over keys that an item lacks.
 
     Raises:
@@ -192,7 +191,9 @@ class SaveRegistrationd(MapTransform):
         if not folder.resolve().is_relative_to(self.output_dir.resolve()):
             raise ValueError(f"expected {self.name_key!r} to name a folder inside {self.output_dir}, got {folder}")
         for key, dtype in self.key_iterator(data, self.dtypes):
-            save_image(folder / f"{key}.nii.gz", data[key], Grid.from_image(data[key]), dtype)
+            image = data[key]
+            written = label_type(int(image.max())) if dtype == LABEL else dtype
+            save_image(folder / f"{key}.nii.gz", image, Grid.from_image(image), written)
         if self.field_key is not None:
             field_mm = data[self.field_key]
             save_field(folder / "field.nii.gz", field_mm, Grid.from_image(field_mm))

@@ -15,15 +15,20 @@ from nibabel.filebasedimages import ImageFileError
 
 from ..files import write_atomically
 from .grid import Grid, grid_points, slabs
+from .resample import resample
+from .shear import unsheared
+from .units import millimeters_per_unit
 
 NIFTI_VECTOR_INTENT = 1007
+FORM_TOLERANCE_MM = 0.05  # between the corners of sform and qform
 RAS_TO_LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)
 
 
 def save_field(path: str | os.PathLike, field_mm: torch.Tensor, grid: Grid) -> None:
     """Write a displacement field in ITK's form: NIfTI (X, Y, Z, 1, 3), intent 1007 (vector), LPS millimeters.
 
-    The file appears whole or not at all; its folder is created where missing.
+    The file appears whole or not at all; its folder is created where missing. ITK reads no grid whose axes are sheared;
+    such a field is interpolated on one without shear that covers it.
 
     Args:
         path: file that ends in .nii or .nii.gz.
@@ -43,6 +48,9 @@ def save_field(path: str | os.PathLike, field_mm: torch.Tensor, grid: Grid) -> N
     expected = (3, *grid.spatial_shape)
     if tuple(field_mm.shape) != expected:
         raise ValueError(f"{path}: expected a field of shape {expected}, got {tuple(field_mm.shape)}")
+    if not _has_qform(grid):
+        target = unsheared(grid)
+        field_mm, grid = resample(field_mm, grid, target, background=None), target
     array = field_mm.detach().cpu().movedim(0, -1).numpy().astype(np.float32) * RAS_TO_LPS
     _write(path, array[:, :, :, None, :], grid, intent="vector")
 
@@ -77,7 +85,8 @@ def load_field(path: str | os.PathLike) -> tuple[torch.Tensor, Grid]:
                 f" got shape {shape} with intent {intent}"
             )
         array = np.asarray(image.dataobj, dtype=np.float32)[:, :, :, 0] * RAS_TO_LPS
-        grid = Grid(shape[:3], torch.from_numpy(image.affine))
+        to_mm = np.diag([*[millimeters_per_unit(image.header)] * 3, 1.0])  # displacements are in mm in any case
+        grid = Grid(shape[:3], torch.from_numpy(to_mm @ image.affine))
     except FileNotFoundError:
         raise
     except (ValueError, OSError, EOFError, zlib.error, ImageFileError) as error:
@@ -107,28 +116,70 @@ def save_image(path: str | os.PathLike, image: torch.Tensor, grid: Grid, dtype: 
     if tuple(image.shape) not in (grid.spatial_shape, (1, *grid.spatial_shape)):
         raise ValueError(f"{path}: expected an image of shape {grid.spatial_shape}, got {tuple(image.shape)}")
     array = image.detach().cpu().reshape(grid.spatial_shape).numpy()
+    _write(path, to_type(array, dtype), grid, intent="none")
+
+
+def to_type(array: np.ndarray, dtype: str) -> np.ndarray:
+    """Values of another type, rounded and clipped to an integer type.
+
+    Example:
+        >>> to_type(np.array([0.6, 300.0]), "uint8").tolist()
+        [1, 255]
+    """
     if np.issubdtype(np.dtype(dtype), np.integer):
         limits = np.iinfo(dtype)
         array = np.clip(np.rint(array), limits.min, limits.max)
-    _write(path, array.astype(dtype), grid, intent="none")
+    return array.astype(dtype)
+
+
+def label_type(largest: int) -> str:
+    """NumPy name of the smallest type on disk that holds labels up to a number.
+
+    Example:
+        >>> label_type(255), label_type(300), label_type(614454277), label_type(2**31)
+        ('uint8', 'int16', 'int32', 'int64')
+    """
+    return next(name for name in ("uint8", "int16", "int32", "int64") if largest <= np.iinfo(name).max)
+
+
+def nifti(array: np.ndarray, grid: Grid) -> nib.Nifti1Image:
+    """An image on a grid that all readers place alike: sform and qform of code 1, millimeters.
+
+    A qform holds no shear, and readers differ in which form they prefer: a sheared grid has an sform alone.
+
+    Args:
+        array: (X, Y, Z, …).
+        grid: its grid.
+    """
+    image = nib.Nifti1Image(array, grid.affine.numpy(), dtype=array.dtype)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(grid.affine.numpy(), code=1)
+    image.set_qform(grid.affine.numpy(), code=1 if _has_qform(grid) else 0)
+    return image
+
+
+def _has_qform(grid: Grid) -> bool:
+    """Whether a rotation, a flip and the voxel size describe a grid."""
+    header, centered = nib.Nifti1Header(), grid.affine.numpy().copy()
+    centered[:3, 3] = 0.0  # which both forms hold alike
+    header.set_qform(centered, code=1)
+    found = Grid(grid.spatial_shape, torch.from_numpy(header.get_qform()))
+    return found.coincides_with(Grid(grid.spatial_shape, torch.from_numpy(centered)), FORM_TOLERANCE_MM)
 
 
 def _write(path: str | os.PathLike, array: np.ndarray, grid: Grid, intent: str) -> None:
-    image = nib.Nifti1Image(array, grid.affine.numpy())
+    image = nifti(array, grid)
     image.header.set_intent(intent)
-    image.header.set_xyzt_units("mm")
-    # Both forms, code 1 (scanner): readers differ in which one they prefer.
-    image.set_sform(grid.affine.numpy(), code=1)
-    image.set_qform(grid.affine.numpy(), code=1)
     if str(path).endswith(".nii.gz"):
-        write_atomically(path, partial(_write_compressed, image))
+        write_atomically(path, partial(compressed, image))
     elif str(path).endswith(".nii"):
         write_atomically(path, image.to_stream)
     else:
         raise ValueError(f"{path}: expected a file name that ends in .nii or .nii.gz")
 
 
-def _write_compressed(image: nib.Nifti1Image, stream: BinaryIO) -> None:
+def compressed(image: nib.Nifti1Image, stream: BinaryIO) -> None:
+    """Write a NIfTI image to a stream, compressed; the same content gives the same bytes."""
     with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) as compressed:
         image.to_stream(compressed)
 
@@ -152,8 +203,6 @@ def save_affine(path: str | os.PathLike, matrix: torch.Tensor) -> None:
         >>> save_affine(path, matrix)
         >>> Path(path).read_text().splitlines()[3]
         'Parameters: 1 0 0 0 1 0 0 0 1 -2.5 0 0'
-        >>> load_affine(path)[0, 3].item()
-        2.5
     """
     flip = torch.diag(torch.tensor([*RAS_TO_LPS.tolist(), 1.0], dtype=torch.float64))
     lps = flip @ matrix.double().cpu() @ flip
@@ -161,34 +210,6 @@ def save_affine(path: str | os.PathLike, matrix: torch.Tensor) -> None:
     parameters = [value + 0.0 for value in (*lps[:3, :3].flatten().tolist(), *lps[:3, 3].tolist())]
     text = f"{HEADER}Parameters: {' '.join(f'{value:.17g}' for value in parameters)}\nFixedParameters: 0 0 0\n"
     write_atomically(path, lambda stream: stream.write(text.encode()))
-
-
-def load_affine(path: str | os.PathLike) -> torch.Tensor:
-    """Read an ITK text transform of one map with a matrix: 12 parameters.
-
-    Args:
-        path: what :func:`save_affine` or ITK wrote.
-
-    Returns:
-        (4, 4), float64, RAS mm.
-
-    Raises:
-        ValueError: for another kind of transform; names the file.
-    """
-    text = Path(path).read_text()
-    values = {
-        name: [float(value) for value in found[1].split()]
-        for name in ("Parameters", "FixedParameters")
-        if (found := re.search(rf"^{name}: (.*)$", text, flags=re.MULTILINE))
-    }
-    if len(values.get("Parameters", [])) != 12 or text.count("Transform: ") != 1:
-        raise ValueError(f"{path}: expected one ITK transform of 12 parameters, got another file")
-    matrix = torch.eye(4, dtype=torch.float64)
-    matrix[:3, :3] = torch.tensor(values["Parameters"][:9], dtype=torch.float64).view(3, 3)
-    center = torch.tensor(values.get("FixedParameters", [0.0] * 3), dtype=torch.float64)
-    matrix[:3, 3] = torch.tensor(values["Parameters"][9:], dtype=torch.float64) + center - matrix[:3, :3] @ center
-    flip = torch.diag(torch.tensor([*RAS_TO_LPS.tolist(), 1.0], dtype=torch.float64))
-    return flip @ matrix @ flip
 
 
 def submission_name(fixed: str | os.PathLike, moving: str | os.PathLike) -> str:
@@ -233,5 +254,4 @@ def save_submission(path: str | os.PathLike, field_mm: torch.Tensor, grid: Grid,
         voxels = torch.stack(torch.meshgrid(voxel_axes[0][rows], *voxel_axes[1:], indexing="ij"), dim=-1)
         points = grid_points(grid, rows) + field_mm[:, rows].movedim(0, -1)
         displacements[rows] = (moving.world_to_voxel(points) - voxels).float().numpy()
-    image = nib.Nifti1Image(displacements, grid.affine.numpy())
-    write_atomically(path, partial(_write_compressed, image))
+    write_atomically(path, partial(compressed, nifti(displacements, grid)))

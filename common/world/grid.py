@@ -186,6 +186,7 @@ def image_name(image: torch.Tensor, otherwise: str = "image") -> str:
     return str(getattr(image, "meta", {}).get("filename_or_obj", otherwise))
 
 
+PLACE_KEY = "has_place"  # of the meta data: whether the header of a file told where the image lies
 OLD_GRID_KEYS = ("affine", "original_affine", "spatial_shape")
 
 

@@ -5,9 +5,10 @@ from functools import cached_property
 
 import torch
 from monai.data import MetaTensor
+from numpy.typing import ArrayLike
 
 from ..fields.sampling import at_least_float32, sample
-from .grid import Grid, apply_affine, grid_points, on_grid, slabs
+from .grid import Grid, grid_points, image_name, on_grid, slabs
 from .resample import move_points, warp_moving
 
 NUM_INVERSION_STEPS = 50
@@ -31,11 +32,16 @@ def affine_after_field(matrix: torch.Tensor, field_mm: torch.Tensor | None, grid
         >>> affine_after_field(matrix, None, Grid((2, 2, 2), torch.eye(4)))[:, 0, 0, 0].tolist()
         [2.0, 0.0, 0.0]
     """
+    matrix = matrix.to("cpu", torch.float64)
+    # A (p + u) − p = (A − I) p + L u with the linear part L; the first is a sum of one term per axis.
+    per_voxel = (matrix - torch.eye(4)) @ grid.affine
+    x, y, z = (torch.arange(size, dtype=torch.float64) for size in grid.spatial_shape)
     out = torch.empty(3, *grid.spatial_shape)
-    for rows in slabs(grid.spatial_shape):
-        points = grid_points(grid, rows)
-        moved = points if field_mm is None else points + field_mm[:, rows].cpu().movedim(0, -1)
-        out[:, rows] = (apply_affine(matrix, moved) - points).movedim(-1, 0).float()
+    for row, (by_x, by_y, by_z, shift) in zip(out, per_voxel[:3].tolist(), strict=True):
+        for rows in slabs(grid.spatial_shape):
+            row[rows] = (shift + by_x * x[rows, None] + by_y * y)[:, :, None] + by_z * z
+    if field_mm is not None:
+        out.view(3, -1).addmm_(matrix[:3, :3].float(), field_mm.cpu().float().reshape(3, -1))
     return out
 
 
@@ -103,7 +109,23 @@ def invert_field_mm(
     return out
 
 
-@dataclass(eq=False)
+def as_points(points_mm: ArrayLike | torch.Tensor) -> torch.Tensor:
+    """Points (N, 3) as float64, from a tensor, an array or lists.
+
+    Raises:
+        ValueError: for another shape.
+
+    Example:
+        >>> as_points([[1, 2, 3]])
+        tensor([[1., 2., 3.]], dtype=torch.float64)
+    """
+    points = torch.as_tensor(points_mm, dtype=torch.float64)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise ValueError(f"expected points of shape (N, 3), got {tuple(points.shape)}")
+    return points
+
+
+@dataclass(eq=False, repr=False)
 class WorldMap:
     """A map of world points of the fixed image to world points of the moving image, φ(p) = p + u(p).
 
@@ -117,6 +139,8 @@ class WorldMap:
     Example:
         >>> image = MetaTensor(torch.rand(1, 4, 4, 4), affine=torch.eye(4))
         >>> shift = WorldMap(image, image, MetaTensor(torch.ones(3, 4, 4, 4), affine=torch.eye(4)))
+        >>> shift
+        WorldMap(moving onto fixed, 4 × 4 × 4 voxels, moved by 1.73 mm on average)
         >>> shift.move_points(torch.zeros(1, 3)).tolist()
         [[1.0, 1.0, 1.0]]
         >>> shift.inverse.unique().round().tolist()
@@ -128,6 +152,12 @@ class WorldMap:
     field: MetaTensor
     initial: torch.Tensor = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))
     affine: torch.Tensor = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))
+
+    def __repr__(self) -> str:
+        names = [image_name(image, word) for image, word in ((self.fixed, "fixed"), (self.moving, "moving"))]
+        shape = " × ".join(map(str, self.grid.spatial_shape))
+        moved = self.field.as_tensor().norm(dim=0).mean().item()
+        return f"{type(self).__name__}({names[1]} onto {names[0]}, {shape} voxels, moved by {moved:.2f} mm on average)"
 
     @property
     def grid(self) -> Grid:
@@ -155,13 +185,13 @@ class WorldMap:
         inverse = invert_field_mm(self.field.as_tensor(), self.grid, target, self.affine)
         return on_grid(inverse, target, like=self.moving)
 
-    def move_points(self, points_mm: torch.Tensor) -> torch.Tensor:
-        """Points of the fixed image to the moving image, p ↦ φ(p): (N, 3) → (N, 3), RAS mm."""
-        return move_points(points_mm, self.field.as_tensor(), self.grid)
+    def move_points(self, points_mm: ArrayLike | torch.Tensor) -> torch.Tensor:
+        """Points of the fixed image to the moving image, p ↦ φ(p): (N, 3) → (N, 3), RAS mm; lists and NumPy too."""
+        return move_points(as_points(points_mm), self.field.as_tensor(), self.grid)
 
-    def move_points_back(self, points_mm: torch.Tensor) -> torch.Tensor:
+    def move_points_back(self, points_mm: ArrayLike | torch.Tensor) -> torch.Tensor:
         """Points of the moving image to the fixed image, q ↦ φ⁻¹(q): (N, 3) → (N, 3), RAS mm."""
-        return invert_points(points_mm, self.field.as_tensor(), self.grid, self.affine)
+        return invert_points(as_points(points_mm), self.field.as_tensor(), self.grid, self.affine)
 
     def before(self) -> "WorldMap":
         """The map of the initial alignment alone."""

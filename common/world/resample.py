@@ -85,7 +85,7 @@ def resample(
         background: value outside the image; None repeats its outermost voxels.
 
     Returns:
-        (C, *target.spatial_shape), float32, or float64 for a float64 image.
+        (C, *target.spatial_shape), float32, or float64 for an image of float64 or integers of 32 bits and more.
 
     Raises:
         ValueError: where ``image`` is not of the shape that ``source`` asks for.
@@ -119,7 +119,7 @@ def warp_moving(
         background: value outside the moving image; None repeats its outermost voxels.
 
     Returns:
-        (C, X, Y, Z), float32, or float64 for a float64 image.
+        (C, X, Y, Z), float32, or float64 for an image of float64 or integers of 32 bits and more.
 
     Raises:
         ValueError: where ``moving`` or ``field_mm`` is not of the shape that its grid asks for.
@@ -186,12 +186,14 @@ def _interpolate(
 
 
 def _on_grid(name: str, volume: torch.Tensor, grid: Grid, channels: int | None = None) -> torch.Tensor:
-    """The volume as a plain tensor of at least float32, after the check that it has its grid's shape."""
+    """The volume as a plain tensor of at least float32, float64 for integers, which may be ids of labels; its shape is
+    checked."""
     expected = ("C" if channels is None else channels, *grid.spatial_shape)
     received = tuple(volume.shape)
     if received[1:] != expected[1:] or channels not in (None, received[0]):
         raise ValueError(f"expected {name} of shape {expected}, as its grid has it, got {received}")
-    return at_least_float32(volume.as_tensor() if isinstance(volume, MetaTensor) else volume)
+    volume = volume.as_tensor() if isinstance(volume, MetaTensor) else volume
+    return volume.double() if volume.dtype in (torch.int32, torch.int64) else at_least_float32(volume)
 
 
 def _affine_coordinates(affine: torch.Tensor, grid: Grid, rows: slice, like: torch.Tensor) -> torch.Tensor:

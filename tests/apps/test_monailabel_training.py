@@ -49,7 +49,7 @@ def store(tmp_path):
 @pytest.mark.parametrize("bundle", RECIPES)
 def test_a_recipe_names_what_the_bundle_has(bundle):
     folder, recipe = BUNDLES / bundle / "configs", RECIPES[bundle]
-    config = json.loads((folder / "train.json").read_text())
+    config = json.loads((folder / "train.json").read_text(encoding="utf-8"))
     assert recipe.settings.keys() <= config.keys()
     assert [name for name in recipe.overlays + recipe.continued if not (folder / name).is_file()] == []
 

@@ -22,7 +22,7 @@ from common.training.progress_bar import loss_terms
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parent.parent for path in ROOT.glob("bundles/*/configs/metadata.json"))
-OVERRIDES = json.loads(Path(__file__).with_name("overrides.json").read_text())
+OVERRIDES = json.loads(Path(__file__).with_name("overrides.json").read_text(encoding="utf-8"))
 FILES = {
     "train": ["train.json"],
     "evaluate": ["train.json", "evaluate.json"],
@@ -153,7 +153,7 @@ def initialize_and_run(workflow):
 
 @each_bundle
 def test_every_process_takes_its_own_gpu_before_the_first_exchange(bundle):
-    steps = json.loads((bundle / "configs" / "multi_gpu_train.json").read_text())["initialize"]
+    steps = json.loads((bundle / "configs" / "multi_gpu_train.json").read_text(encoding="utf-8"))["initialize"]
     assert steps[0] == "$torch.cuda.set_device(@device) if torch.cuda.is_available() else None"
     assert "init_process_group" in steps[1]
 
@@ -185,7 +185,7 @@ def test_every_imported_module_imports(bundle):
 
 @each_bundle
 def test_metadata_is_complete(bundle):
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     assert [name for name in METADATA if not metadata.get(name)] == []
     assert metadata["version"] in metadata["changelog"]
     assert {"image"} <= metadata["network_data_format"]["inputs"].keys()
@@ -195,7 +195,7 @@ def test_metadata_is_complete(bundle):
 
 @each_bundle
 def test_versions_can_be_installed(bundle):
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     versions = [metadata[name] for name in ("monai_version", "pytorch_version", "numpy_version")]
     for version in [*versions, *metadata["required_packages_version"].values()]:
         assert version.replace(".", "").isdigit(), version
@@ -281,7 +281,7 @@ def check_files(folder):
     for path in images:
         assert math.isfinite(float(abs(nibabel.load(path).get_fdata()).max()))
     for path in texts:
-        json.loads(path.read_text())
+        json.loads(path.read_text(encoding="utf-8"))
     return len(checkpoints) + len(images) + len(texts)
 
 
@@ -298,7 +298,9 @@ def test_network_is_scriptable_and_fits_the_shipped_weights(bundle):
     parser = ConfigParser(ConfigParser.load_config_file(bundle / "configs" / "inference.json"))
     network = parser.get_parsed_content("network_def").eval()
     network.load_state_dict(torch.load(bundle / "models" / "model.pt", weights_only=True, map_location="cpu"))
-    inputs = json.loads((bundle / "configs" / "metadata.json").read_text())["network_data_format"]["inputs"]
+    inputs = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))["network_data_format"][
+        "inputs"
+    ]
     shape = [1, inputs["image"]["num_channels"], *inputs["image"]["spatial_shape"]]
     if any(isinstance(size, str) for size in shape):
         shape = shape[:2] + [32] * (len(shape) - 2)

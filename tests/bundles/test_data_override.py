@@ -16,7 +16,7 @@ from common.data.pairs import subject_name
 from common.training.progress_bar import loss_terms
 
 ROOT = Path(__file__).parents[2]
-OVERRIDES = json.loads(Path(__file__).with_name("overrides.json").read_text())
+OVERRIDES = json.loads(Path(__file__).with_name("overrides.json").read_text(encoding="utf-8"))
 KEYS = {
     "wasserstein_voxelmorph": {"image": "T1", "label": "label"},
     "cyclical_self_training": {"image": "T1", "label": "label"},

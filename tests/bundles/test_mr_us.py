@@ -72,14 +72,14 @@ def folders(dataset_dir, tmp_path_factory):
 
 
 def test_training_validates_on_landmarks_and_leaves_weights(folders):
-    (epoch,) = json.loads((folders[0] / "convergence.json").read_text())
+    (epoch,) = json.loads((folders[0] / "convergence.json").read_text(encoding="utf-8"))
     assert epoch["initial_tre_mm"] == pytest.approx(5.0, abs=1e-3)
     assert epoch["tre_mm"] > 0
     assert torch.load(folders[0] / "model.pt", weights_only=True)
 
 
 def test_evaluation_gives_the_error_before_and_after_of_every_patient_of_the_fold(folders):
-    written = json.loads((folders[1] / "metrics.json").read_text())
+    written = json.loads((folders[1] / "metrics.json").read_text(encoding="utf-8"))
     scores = written["metrics"]
     assert (written["settings"]["fold"], written["settings"]["contrast"]) == (1, "T1")
     assert scores["initial_tre_mm"] == pytest.approx(5.0, abs=1e-3)

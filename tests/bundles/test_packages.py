@@ -28,7 +28,7 @@ from common.tools.packaging.weights import record_weights
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parent.parent for path in ROOT.glob("bundles/*/configs/metadata.json"))
-OVERRIDES = json.loads(Path(__file__).with_name("overrides.json").read_text())
+OVERRIDES = json.loads(Path(__file__).with_name("overrides.json").read_text(encoding="utf-8"))
 STRANGER = Path(__file__).with_name("stranger.py")
 TOLERANCE = 1e-4  # voxels or logits, scripted against eager
 QUICK_STEPS = ["inference", "ckpt_export", "verify_net_in_out"]
@@ -36,7 +36,7 @@ each_bundle = pytest.mark.parametrize("name", [bundle.name for bundle in BUNDLES
 
 
 def read_metadata(folder):
-    return json.loads((folder / "configs" / "metadata.json").read_text())
+    return json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))
 
 
 def random_image(folder):
@@ -131,7 +131,7 @@ def results(packages, pair, tmp_path_factory):
     command = [sys.executable, "-I", str(STRANGER), str(notes / "jobs.json")]
     subprocess.run(command, cwd=elsewhere, check=True, capture_output=True, timeout=600)
     assert list(elsewhere.iterdir()) == []
-    found = json.loads((notes / "results.json").read_text())
+    found = json.loads((notes / "results.json").read_text(encoding="utf-8"))
     return {name: found[str(folder)] for name, folder in packages.items()}
 
 
@@ -202,7 +202,7 @@ def test_exported_network_agrees_with_eager_on_real_pairs(results, packages, nam
 @each_bundle
 def test_metadata_follows_the_schema(packages, name, schema):
     jsonschema = pytest.importorskip("jsonschema")
-    jsonschema.validate(read_metadata(packages[name]), json.loads(schema.read_text()))
+    jsonschema.validate(read_metadata(packages[name]), json.loads(schema.read_text(encoding="utf-8")))
 
 
 @each_bundle
@@ -212,7 +212,7 @@ def test_commands_and_links_of_the_packaged_cards_exist(packages, name):
     spec.loader.exec_module(checks)
     folder = packages[name]
     for card in (folder / "README.md", folder / "docs" / "README.md"):
-        found = [words for words in checks.commands(card.read_text()) if words[0] != "pip"]
+        found = [words for words in checks.commands(card.read_text(encoding="utf-8")) if words[0] != "pip"]
         assert [words for words in found if "monai.bundle" in words]
         assert [" ".join(words) for words in found if checks.problems(words, folder)] == []
         checks.test_every_linked_file_exists(card)
@@ -221,8 +221,8 @@ def test_commands_and_links_of_the_packaged_cards_exist(packages, name):
 @each_bundle
 def test_package_names_nothing_of_the_repository(packages, name):
     for path in (packages[name] / "configs").iterdir():
-        assert "bundles/" not in path.read_text()
-        assert '"common.' not in path.read_text()
+        assert "bundles/" not in path.read_text(encoding="utf-8")
+        assert '"common.' not in path.read_text(encoding="utf-8")
 
 
 @each_bundle
@@ -241,6 +241,6 @@ def test_stranger_runs_the_package_with_nothing_but_the_packages_it_names(packag
         done = subprocess.run([python, "-m", "monai.bundle", *words], **place, capture_output=True, text=True)
         assert done.returncode == 0, f"{step}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
     assert torch.load(packages[name] / "runs" / "train" / "model.pt", weights_only=True)
-    assert json.loads((packages[name] / "runs" / "evaluate" / "metrics.json").read_text())["metrics"]
+    assert json.loads((packages[name] / "runs" / "evaluate" / "metrics.json").read_text(encoding="utf-8"))["metrics"]
     assert list((tmp_path / "elsewhere").iterdir()) == []
     record_weights(packages[name])

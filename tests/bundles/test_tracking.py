@@ -10,7 +10,7 @@ from monai.bundle import run
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parent.parent.name for path in ROOT.glob("bundles/*/configs/metadata.json"))
-OVERRIDES = json.loads(Path(__file__).with_name("overrides.json").read_text())
+OVERRIDES = json.loads(Path(__file__).with_name("overrides.json").read_text(encoding="utf-8"))
 NUMBERS_ALONE = {"mcd_pemd": {"confusion": False}}
 
 

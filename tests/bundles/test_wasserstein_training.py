@@ -59,7 +59,7 @@ def train(dataset_dir, folder, **overrides):
 def results(folder):
     """Weights of the best epoch as one tensor, and the validations."""
     state = torch.load(folder / "model.pt", weights_only=True)
-    rows = json.loads((folder / "convergence.json").read_text())
+    rows = json.loads((folder / "convergence.json").read_text(encoding="utf-8"))
     return torch.cat([value.flatten() for value in state.values()]), rows
 
 

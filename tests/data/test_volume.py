@@ -117,7 +117,7 @@ def test_a_truncated_file_is_no_volume(tmp_path, name, share):
         read_volume(tmp_path / name)
 
 
-@pytest.mark.parametrize("shape", [(9, 8), (9, 8, 7, 2), (9, 8, 7, 1, 3)])
+@pytest.mark.parametrize("shape", [(9, 8, 7, 2), (9, 8, 7, 1, 3)])
 def test_other_than_three_axes_are_refused(tmp_path, shape):
     with pytest.raises(VolumeError, match=r"a\.nii\.gz: expected three axes \(X, Y, Z\), found the shape \(9, 8"):
         read_volume(save(tmp_path / "a.nii.gz", np.zeros(shape, np.float32)))

@@ -64,3 +64,19 @@ def test_one_metric_per_name():
         "dice": "dice",
         "loss": "loss",
     }
+
+
+def test_an_evaluation_also_scores_the_pair_before_its_registration():
+    fixed_label, moving_label = shifted_labels(1)
+    ddf, field_mm = torch.zeros(3, 16, 16, 16), torch.zeros(3, 16, 16, 16)
+    ddf[0], field_mm[0] = 1.0, 0.5
+    alignment = torch.eye(4, dtype=torch.float64)
+    alignment[0, 3] = 0.5  # by which the bundle has laid the centers on each other
+    item = {"pred": ddf, "fixed_label": fixed_label, "moving_label": moving_label, "alignment": alignment}
+    item |= {"fixed_label_native": fixed_label, "moving_label_native": moving_label}
+    item["field_mm"] = MetaTensor(field_mm, affine=fixed_label.affine)
+    scores = ScoreOnNativeGridd(initial=True)(ScoreOnNetworkGridd(initial=True)(item))["scores"]
+    assert scores["dice"] == scores["native_dice"] == scores["native_initial_dice"] == 1
+    assert scores["initial_dice"] == pytest.approx(3 / 4)
+    assert scores["initial_hd95_mm"] == pytest.approx(0.5)
+    assert scores["native_initial_hd95_mm"] == 0

@@ -115,7 +115,7 @@ def test_an_input_with_another_content_is_not_current(name, single, tmp_path, ca
     shutil.copy("moving.nii.gz", "moving_label.nii.gz")
     save_labels("moving_label.nii.gz", 1)
     single("--moving_label", "moving_label.nii.gz")
-    settings = json.loads((tmp_path / "out" / "metrics.json").read_text())["settings"]
+    settings = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))["settings"]
     assert settings["annotations"]["moving_label"] == str(tmp_path / "moving_label.nii.gz")
     save_labels(f"{name}.nii.gz", 2)
     error = error_of(single, "--moving_label", "moving_label.nii.gz", capsys=capsys)
@@ -190,7 +190,7 @@ def test_a_failure_keeps_the_old_result(moment, single, tmp_path, capsys, monkey
     def fail(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    place = (Registrar, "_field") if moment == "registering" else (outputs, "save_affine")
+    place = (Registrar, "_improved") if moment == "registering" else (outputs, "save_affine")
     monkeypatch.setattr(*place, fail)
     assert "No space left" in error_of(single, "--overwrite", "--inverse", capsys=capsys)
     assert content(tmp_path / "out") == before
@@ -199,7 +199,7 @@ def test_a_failure_keeps_the_old_result(moment, single, tmp_path, capsys, monkey
 def test_files_that_the_new_result_does_not_have_are_removed(single, tmp_path):
     single("--inverse", "--report")
     assert set(content(tmp_path / "out")) == RESULTS | {"inverse_field.nii.gz", "report.html"}
-    assert "_sha256" not in (tmp_path / "out" / "report.html").read_text()
+    assert "_sha256" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     (tmp_path / "out" / "notes.txt").write_text("of the user")
     single("--overwrite")
     assert set(content(tmp_path / "out")) == RESULTS | {"notes.txt"}
@@ -210,7 +210,8 @@ def test_what_shows_to_be_wrong_at_the_end_leaves_no_folder(single, tmp_path, ca
     assert not (tmp_path / "out").exists()
     shutil.copy("moving.nii.gz", "label.nii.gz")
     save_labels("label.nii.gz", 1)
-    assert "the shape of the fixed image" in error_of(single, "--fixed_label", "label.nii.gz", capsys=capsys)
+    error = error_of(single, "--fixed_label", "label.nii.gz", capsys=capsys)
+    assert f"label.nii.gz: expected the shape of {Path('fixed.nii.gz').absolute()}, (" in error
     assert not (tmp_path / "out").exists()
 
 
@@ -277,16 +278,41 @@ def test_a_wrong_list_is_refused_before_any_work(text, message, tmp_path):
         read_jobs(tmp_path / "pairs.csv")
 
 
+def test_a_batch_ends_with_a_page_of_all_pairs_also_when_it_is_resumed(pair, tmp_path, main):
+    command = ["--pairs", write_list(tmp_path, pair, 2, broken=[1]), "--output_dir", tmp_path / "out", *QUICK]
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            main(*command)
+        page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+        assert 'href="case000/report.html"' in page
+        assert "expected a NIfTI file" in page
+        (tmp_path / "out" / "index.html").unlink()
+    with pytest.raises(SystemExit):
+        main(*command, "--noreport", "--overwrite")
+    assert not (tmp_path / "out" / "index.html").exists()
+
+
+def test_a_page_of_another_program_in_the_folder_of_a_batch_is_refused_before_any_work(pair, tmp_path, main, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "index.html").write_text("of another program")
+    error = error_of(
+        main, "--pairs", write_list(tmp_path, pair, 1), "--output_dir", tmp_path / "out", *QUICK, capsys=capsys
+    )
+    assert "index.html: expected no file or the index of an earlier run" in error
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["index.html"]
+
+
 @pytest.mark.slow
 def test_two_processes_share_a_list_and_a_failure_of_one_stops_neither(pair, tmp_path):
     pairs = write_list(tmp_path, pair, 5, broken=[0])
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", 2, "--master_port", 29777, SCRIPT]
-    command += ["--pairs", pairs, "--output_dir", tmp_path / "out", "--noreport", "--device", "cpu", *QUICK]
+    command += ["--pairs", pairs, "--output_dir", tmp_path / "out", "--device", "cpu", *QUICK]
     found = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert found.returncode != 0
     assert "4 of 5 pairs are registered" in found.stdout
     assert "failed: case000" in found.stderr
     assert len(list((tmp_path / "out").glob("*/metrics.json"))) == 4
+    assert (tmp_path / "out" / "index.html").read_text(encoding="utf-8").count("<tr>") == 1 + 5
 
 
 @pytest.mark.slow
@@ -311,3 +337,54 @@ def test_a_hundred_pairs_killed_half_way_end_complete(tmp_path):
     assert len(list(done.glob("*/metrics.json"))) == 100
     assert names == RESULTS | {"report.html"}
     assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in first.items())
+
+
+def nodes(command):
+    """Two agents of torchrun on this machine, one process each, in process groups of their own."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1"]
+    launch += ["--master_addr", "127.0.0.1", "--master_port", "29781"]
+    return [
+        subprocess.Popen([*launch, "--node_rank", str(node), *command], start_new_session=True) for node in range(2)
+    ]
+
+
+@pytest.mark.slow
+def test_two_hundred_pairs_on_two_nodes_of_which_one_is_killed_end_complete_and_none_is_done_twice(tmp_path):
+    noise = np.random.default_rng(0).random((12, 12, 12)).astype(np.float32)
+    files = []
+    for number in range(2):
+        nib.save(nib.Nifti1Image(np.roll(noise, number, 0), np.eye(4)), tmp_path / f"{number}.nii.gz")
+        files.append(str(tmp_path / f"{number}.nii.gz"))
+    out = tmp_path / "out"
+    command = [SCRIPT, "--pairs", write_list(tmp_path, files, 200), "--output_dir", out, "--effort", "none"]
+    command = list(map(str, [*command, "--refine", "2", "--num_levels", "1", "--num_threads", "1"]))
+    started = nodes(command)
+    while len(list(out.glob("*/metrics.json"))) < 100 and all(agent.poll() is None for agent in started):
+        time.sleep(0.2)
+    os.killpg(started[1].pid, signal.SIGKILL)
+    os.killpg(started[0].pid, signal.SIGTERM)
+    for agent in started:
+        agent.wait()
+    first = {path: path.stat().st_mtime_ns for path in out.glob("*/metrics.json")}
+    assert 100 <= len(first) < 200
+    assert [agent.wait() for agent in nodes(command)] == [0, 0]
+    assert len(list(out.glob("*/metrics.json"))) == 200
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in first.items())
+    assert not list(out.glob("*/.unfinished"))
+    assert (out / "index.html").read_text(encoding="utf-8").count("<tr>") == 1 + 200
+
+
+def test_parts_of_a_list_are_registered_apart_and_the_whole_command_ends_it(pair, tmp_path, main, capsys):
+    pairs = write_list(tmp_path, pair, 3)
+    arguments = ("--pairs", pairs, "--output_dir", tmp_path / "out", *QUICK)
+    main(*arguments, "--shard", "2/2")
+    assert [path.parent.name for path in (tmp_path / "out").glob("*/metrics.json")] == ["case001"]
+    assert not (tmp_path / "out" / "index.html").exists()
+    main(*arguments, "--shard", "1/2")
+    main(*arguments)
+    assert capsys.readouterr().out.count("already registered") == 3
+    assert (tmp_path / "out" / "index.html").is_file()
+    for shard in ("3/2", "0/2", "2"):
+        with pytest.raises(SystemExit):
+            main(*arguments, "--shard", shard)
+        assert f"shard: expected a part such as 2/10 beside --pairs, got '{shard}'" in capsys.readouterr().err

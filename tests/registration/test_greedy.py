@@ -11,6 +11,7 @@ from common.registration.registrar import register
 from common.registration.steps import Refinement
 from common.world.grid import Grid
 from common.world.resample import field_mm_to_ddf
+from tests.heads import bend, head_pair, world_points
 from tests.registration.test_refinement import AFFINE, blobs, mean_shift
 
 
@@ -29,6 +30,19 @@ def test_it_starts_from_the_field_it_gets_even_where_that_is_large():
     start[0], start[1] = 300.0, 1.0
     field_mm = refine_greedily(blobs(), far, start, GreedyRefinement(30, num_levels=1))
     assert mean_shift(field_mm) == pytest.approx([300.0, 0.0, 0.0], abs=0.5)
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_a_moving_image_that_ends_within_the_head_does_no_harm_to_the_rest(axis):
+    fixed, moving = (torch.from_numpy(image).float()[None] for image in head_pair())
+    points, kept = world_points(torch.eye(4)), 4 * moving.size(axis + 1) // 5
+    truth = torch.from_numpy(bend(points)).movedim(-1, 0)
+    moving = MetaTensor(moving.narrow(axis + 1, 0, kept), affine=torch.eye(4))
+    seen = (fixed[0] > 0) & (torch.from_numpy(points[..., axis]) + truth[axis] < kept - 1)
+    settings = GreedyRefinement(60, num_levels=2, spacing_mm=2.0)
+    field_mm = refine_greedily(MetaTensor(fixed, affine=torch.eye(4)), moving, None, settings)
+    error_mm = (field_mm - truth).norm(dim=0)[seen].mean()
+    assert error_mm < 0.35 * truth.norm(dim=0)[seen].mean()
 
 
 def test_iterations_are_limited_on_each_level():
@@ -62,7 +76,7 @@ def command(pair, tmp_path, load_script, monkeypatch):
         options = ["--fixed", pair[0], "--moving", pair[1], "--output_dir", tmp_path, "--noreport", "--overwrite"]
         monkeypatch.setattr(sys, "argv", list(map(str, ["register.py", *options, *arguments])))
         load_script("register").main()
-        return json.loads((tmp_path / "metrics.json").read_text())["settings"]
+        return json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["settings"]
 
     return run
 
@@ -90,7 +104,7 @@ def test_options_choose_affine_map_and_solver(arguments, affine, solver, command
     [
         (["--effort", "much"], "effort: expected one of none, fast, normal, best, got 'much'"),
         (["--effort", "fast", "--refine", 2], "either --effort fast or --refine, got both"),
-        (["--effort", "fast", "--similarity", "mi"], "similarity: expected one of lncc, mse, mind, got 'mi'"),
+        (["--effort", "fast", "--similarity", "mi"], "similarity: expected one of auto, lncc, mse, mind, got 'mi'"),
         (["--refine", 2, "--weight", 1], "--weight: expected --solver adam beside, got none"),
         (["--refine", 2, "--solver", "newton"], "solver: expected one of greedy, adam, got 'newton'"),
         (["--effort", "fast", "--num_levels", 2], "--num_levels: expected --refine beside"),

@@ -75,7 +75,7 @@ HOSTILE = {
     "empty": (lambda path: path.write_bytes(b""), "empty file"),
     "missing": (lambda path: None, "found nothing"),
     "4-D": (lambda path: save(path, np.zeros((*SHAPE, 2), np.float32)), "expected three axes"),
-    "2-D": (lambda path: save(path, np.zeros((16, 14), np.float32)), "expected three axes"),
+    "2-D": (lambda path: save(path, values()[..., 0]), "expected two volumes or two planes"),
     "RGB": (color, "one real number per voxel"),
     "complex": (lambda path: save(path, values().astype(np.complex64)), "one real number per voxel"),
     "NaN": (with_value(np.nan), "set them to a number in the file"),
@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_no_partial_file(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--init", "centre"], "expected one of world, center, moments, got 'centre'"),
+        (["--init", "centre"], "expected world, center, moments, or a file of a transform, got 'centre'"),
         (["--affine", "similarity"], "rigid, affine, got 'similarity'"),
         (["--refine", "3", "--similarity", "nmi"], "got 'nmi'"),
         (["--bundle", "mcd_pmed"], "did you mean 'mcd_pemd'?"),

@@ -18,7 +18,7 @@ def test_every_form_comes_back(suffix, tmp_path):
 def test_slicer_forms_hold_lps(tmp_path):
     for suffix in (".fcsv", ".mrk.json"):
         write_landmarks(tmp_path / f"points{suffix}", POINTS)
-        text = (tmp_path / f"points{suffix}").read_text()
+        text = (tmp_path / f"points{suffix}").read_text(encoding="utf-8")
         assert "-1.25" in text
         assert "LPS" in text
 

@@ -35,7 +35,7 @@ def test_a_ct_pair_of_512_512_600_voxels_registers_within_12_gib(tmp_path):
     files = [write_ct(tmp_path / f"{name}.nii", shift) for name, shift in (("fixed", 0.0), ("moving", 9.0))]
     command = [sys.executable, SCRIPT, "--fixed", files[0], "--moving", files[1], "--output_dir", tmp_path / "out"]
     subprocess.run([*map(str, command), "--affine", "--refine", "3"], check=True)
-    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
     print(f"peak {metrics['peak_memory_gib']:.2f} GiB, {metrics['seconds']:.0f} s")
     assert metrics["peak_memory_gib"] < LIMIT_GIB
     assert metrics["similarity"]["after"]["correlation"] > metrics["similarity"]["before"]["correlation"]

@@ -43,7 +43,10 @@ def test_the_affine_finds_the_motion_and_the_labels_follow(pair, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(metrics["files"])
     back = read_landmarks(tmp_path / "out" / "moving_points_in_fixed.csv").points_mm
     assert (back - points).norm(dim=1).max() < 1.0
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["versions"]["torch"] == torch.__version__
+    assert (
+        json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))["versions"]["torch"]
+        == torch.__version__
+    )
 
 
 def test_labels_are_warped_like_the_nearest_voxel_by_a_whole_shift():
@@ -102,10 +105,35 @@ def test_three_slices_work(tmp_path):
     image = torch.nn.functional.interpolate(torch.rand(1, 1, 6, 6, 3, generator=generator), (40, 40, 3))[0]
     image = torch.nn.functional.avg_pool3d(image, (5, 5, 1), 1, (2, 2, 0))
     fixed, moving = (MetaTensor(image.roll(k, 1), affine=affine) for k in (0, 2))
-    metrics = register(fixed, moving, affine="rigid", refine=5).save(tmp_path)
-    assert metrics["similarity"]["after"]["correlation"] > metrics["similarity"]["before"]["correlation"] + 0.05
+    registration = register(fixed, moving, affine="rigid", refine=5)
+    registration.save(tmp_path)
+    found = [
+        torch.corrcoef(torch.stack([fixed.flatten(), image.flatten()]).as_tensor())[0, 1]
+        for image in (moving, registration.warp(moving))
+    ]
+    assert found[1] > found[0] + 0.05
 
 
 def test_a_bundle_option_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match=r"got 'backgrounds' \(did you mean 'background'"):
         Registrar("wasserstein_voxelmorph", bundle_options={"backgrounds": 0.0})
+
+
+def test_a_saved_registration_is_loaded_as_it_was(pair, tmp_path):
+    registration = register(*pair, init="moments", refine=5)
+    registration.save(tmp_path / "out")
+    loaded = Registration.load(tmp_path / "out")
+    points = torch.tensor([[5.0, 8.0, 15.0], [-3.0, 20.0, 33.0]])
+    torch.testing.assert_close(loaded.move_points(points), registration.move_points(points))
+    torch.testing.assert_close(loaded.move_points_back(points), registration.move_points_back(points))
+    torch.testing.assert_close(loaded.warp(pair[1]), registration.warp(pair[1]))
+    torch.testing.assert_close(loaded.before().field, registration.before().field)
+    assert loaded.settings == json.loads(json.dumps(registration.settings))
+
+
+def test_a_registration_is_loaded_from_its_folder_and_with_its_images_only(pair, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none: expected a registration with its metrics.json"):
+        Registration.load(tmp_path / "none")
+    register(*pair, effort="none").save(tmp_path / "out")
+    with pytest.raises(ValueError, match=r"expected the grid of .*field.nii.gz, got another"):
+        Registration.load(tmp_path / "out", fixed=pair[1])

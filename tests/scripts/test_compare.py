@@ -1,10 +1,13 @@
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from common.tools.comparison.head_pair import warped_heads
+from common.tools.comparison.own_process import ServedTool
 from tests.tools.comparison.blobs import CENTERS, blob
 
 ROOT = Path(__file__).parents[2]
@@ -35,15 +38,18 @@ def decathlon(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def compare(load_script):
-    return load_script("compare")
+    """The script; tools run in this process, as a fresh one takes seconds to start."""
+    module = load_script("compare")
+    module.own_process = lambda num_threads: nullcontext(ServedTool())
+    return module
 
 
 def result(folder, tool, part="val"):
-    return json.loads((folder / f"Task99_Blob-{part}.json").read_text())["rows"][tool]
+    return json.loads((folder / f"Task99_Blob-{part}.json").read_text(encoding="utf-8"))["rows"][tool]
 
 
-def test_initial_scores_the_listed_pairs(compare, decathlon, tmp_path):
-    compare.compare(str(decathlon), results_dir=str(tmp_path))
+def test_initial_scores_the_listed_pairs_from_a_process_of_its_own(load_script, decathlon, tmp_path):
+    load_script("compare").compare(str(decathlon), results_dir=str(tmp_path))
     found = result(tmp_path, "initial")
     assert found["scores"]["item"] == ["a b", "c d", "b c"]
     assert 0.3 < sum(found["scores"]["dice"]) / 3 < 0.9
@@ -86,7 +92,7 @@ def test_table_lands_in_the_marked_place(compare, decathlon, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- comparison:Task99_Blob-val -->\n<!-- /comparison -->\nend\n")
     compare.compare(table=str(page), results_dir=str(tmp_path))
-    lines = page.read_text().splitlines()
+    lines = page.read_text(encoding="utf-8").splitlines()
     assert lines[2].startswith("| 1 pairs | Dice | Dice 1 | Dice 2 | HD95 (mm) |")
     assert lines[4].startswith("| before | 0.")
     assert lines[-1] == "end"
@@ -97,11 +103,37 @@ def test_neither_data_nor_a_page_is_refused(compare):
         compare.compare()
 
 
+def test_heads_under_known_warps_have_errors_in_mm_and_repeats_are_items(compare, tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "warped_heads", lambda folder, *which: warped_heads("", *which, num_warps=1))
+    folder = tmp_path / "heads"
+    few = {"contrasts": ("T1", "T2"), "results_dir": str(tmp_path)}
+    compare.compare(str(folder), repeat=1, **few)
+    compare.compare(str(folder), repeat=2, **few)
+    found = json.loads((tmp_path / "heads-T1-T2-val.json").read_text(encoding="utf-8"))["rows"]["initial"]["scores"]
+    assert found["item"] == ["sample04-0", "sample04-0 #2"]
+    assert 3 < found["error_mm"][0] == found["error_mm"][1] < 5
+    assert found["folding_fraction"] == [0, 0]
+    with pytest.raises(ValueError, match=r"contrasts: expected those of fixed and moving image, .* got 'T1'"):
+        compare.compare(str(folder), contrasts="T1")
+
+
+def test_results_of_two_threads_have_a_file_of_their_own(compare, decathlon, tmp_path):
+    compare.compare(str(decathlon), num_pairs=1, num_threads=2, results_dir=str(tmp_path))
+    assert [path.name for path in tmp_path.glob("*.json")] == ["Task99_Blob-val-2_threads.json"]
+
+
+def test_an_effort_is_a_tool_of_ours(compare, decathlon, tmp_path):
+    compare.compare(str(decathlon), "fast", effort="fast", similarity="mind", num_pairs=1, results_dir=str(tmp_path))
+    settings = result(tmp_path, "fast")["settings"]
+    assert (settings["init"], settings["affine"]) == ("center", "affine")
+    assert settings["refinement"]["similarity"] == "mind"
+
+
 def test_two_tools_share_the_file_of_their_list(compare, decathlon, tmp_path):
     small = {"spatial_shape": [16, 16, 16], "num_pairs": 1, "results_dir": str(tmp_path)}
     compare.compare(str(decathlon), results_dir=str(tmp_path))
     compare.compare(str(decathlon), "ours", BUNDLE, **small)
-    content = json.loads((tmp_path / "Task99_Blob-val.json").read_text())
+    content = json.loads((tmp_path / "Task99_Blob-val.json").read_text(encoding="utf-8"))
     assert list(content["rows"]) == ["initial", "ours"]
     assert list(content["environments"]) == ["1"]
 
@@ -114,8 +146,12 @@ def test_unknown_tool_and_overrides_without_a_bundle_are_refused(compare, decath
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("options", [{"tool": "ants_syn", "refine": 1}, {"bundle": "bundles/mcd_pemd"}, {"search": 1}])
+@pytest.mark.parametrize(
+    "options", [{"tool": "ants_syn", "refine": 1}, {"effort": "fast"}, {"bundle": "bundles/mcd_pemd"}, {"search": 1}]
+)
 def test_results_of_one_tool_are_not_kept_under_the_name_of_another(compare, decathlon, tmp_path, options):
-    with pytest.raises(ValueError, match="tool: expected a name for the results of --bundle, --refine or --search"):
+    with pytest.raises(
+        ValueError, match="tool: expected a name for the results of --bundle, --effort, --refine or --search"
+    ):
         compare.compare(str(decathlon), results_dir=str(tmp_path / "results"), **options)
     assert not (tmp_path / "results").exists()

@@ -3,11 +3,12 @@ import math
 import pytest
 import torch
 
-from common.solvers.affine import affine_by_mutual_information, transform
+from common.solvers.affine import affine_by_mutual_information, best_alignment, transform
 from common.world.grid import Grid, apply_affine, grid_points
 from common.world.resample import resample
 
 GRID = Grid((30, 27, 24), torch.diag(torch.tensor([3.0, 3.0, 3.3, 1.0])))
+MIDDLE_MM = torch.tensor([43.0, 39.0, 38.0], dtype=torch.float64)
 
 
 def texture(seed=0, grid=GRID):
@@ -59,6 +60,41 @@ def test_scales_are_found_by_the_affine_and_not_by_the_rigid_kind():
         for kind in ("rigid", "affine")
     }
     assert errors["affine"] < 1.0 < errors["rigid"]
+
+
+def test_shears_are_found():
+    truth = torch.eye(4, dtype=torch.float64)
+    truth[0, 1], truth[1, 2], truth[0, 3], truth[1, 3] = 0.15, -0.1, -6.0, 4.0
+    moved_grid = Grid(GRID.spatial_shape, truth @ GRID.affine)
+    found = best_alignment(texture(), GRID, texture(), moved_grid)
+    assert error_mm(found.matrix, truth) < 1.0
+    assert found.taken.startswith("affine from ")
+    assert found.scores[found.taken] > found.scores["initial"]
+
+
+def ellipsoid(matrix, grid=GRID):
+    """One intensity and a soft edge; its points have gone the way of a matrix (3, 3) about the middle."""
+    points = grid_points(grid, slice(None)) - MIDDLE_MM
+    source = points @ torch.linalg.inv(matrix.double()).T / torch.tensor([30.0, 26.0, 22.0])
+    return ((1 - source.norm(dim=-1)) * 8 + 0.5).clamp(0, 1)[None].float() * 100
+
+
+@pytest.mark.parametrize("linear", [[[1, 0.15, 0], [0, 1, 0], [0, 0, 1]], [[1.1, 0, 0], [0, 0.95, 0], [0, 0, 1.08]]])
+def test_an_object_without_texture_does_not_turn(linear):
+    truth = torch.eye(4, dtype=torch.float64)
+    truth[:3, :3] = torch.tensor(linear)
+    truth[:3, 3] = (torch.eye(4)[:3, :3] - truth[:3, :3]) @ MIDDLE_MM
+    found = affine_by_mutual_information(ellipsoid(torch.eye(3)), GRID, ellipsoid(truth[:3, :3]), GRID)
+    assert error_mm(found, truth) < 0.8 * error_mm(torch.eye(4), truth)
+
+
+@pytest.mark.parametrize("kind", ["rigid", "affine"])
+def test_a_round_object_that_lies_right_stays(kind):
+    ball = (texture() > 0).float() * 100
+    found = best_alignment(ball, GRID, ball, GRID, kind=kind)
+    assert found.taken == "initial"
+    torch.testing.assert_close(found.matrix, torch.eye(4, dtype=torch.float64))
+    assert "no other map raises" in found.facts["reason"]
 
 
 def test_the_map_goes_from_fixed_to_moving_points():

@@ -7,7 +7,7 @@ from common.fields.jacobian import jacobian_determinant
 from common.fields.sampling import identity_grid
 from common.fields.smoothing import gaussian_smooth
 from common.solvers import greedy
-from common.solvers.greedy import Force, Greedy, compose_short, greedy_field, has_converged
+from common.solvers.greedy import Force, Greedy, MovingView, compose_short, described, greedy_field, has_converged
 
 original = greedy.central_difference
 SHAPES = {2: (40, 36), 3: (28, 26, 24)}
@@ -103,11 +103,54 @@ def test_one_and_two_threads_agree():
 def test_a_wider_moving_image_gives_the_same_and_where_it_ends_nothing_is_compared():
     fixed, moving = shifted_pair(2, 0, 2)
     wide = functional.pad(moving, (5, 5, 4, 4), mode="replicate")
-    options = {"origin": identity_grid(list(SHAPES[2])) + torch.tensor([4.0, 5.0]).view(2, 1, 1)}
+    options = {"origin": torch.tensor([4.0, 5.0])}
     found = greedy_field(zero(2), fixed, wide, 10, **options)
     torch.testing.assert_close(found, greedy_field(zero(2), fixed, moving, 10), atol=1e-3, rtol=0)
     nothing = greedy_field(zero(2), fixed, wide, 10, **options, inside=torch.zeros_like(wide))
     assert nothing.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("similarity", ["lncc", "mse", "mind"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_where_a_mask_is_zero_there_is_no_force(side, similarity):
+    images, lesion, settings = list(shifted_pair(2, 0, 1)), torch.zeros(1, 1, *SHAPES[2]), Greedy(similarity)
+    lesion[..., 12:24, 10:22] = 1
+    images[side] = torch.where(lesion > 0, 0.9, images[side])
+    masks = [None, None]
+    masks[side] = 1 - lesion
+    force = Force(described(images[0], settings), settings, masks[0])
+    view = MovingView(described(images[1], settings), None, torch.zeros(2), masks[1])
+    _, update = force(view.warped(zero(2)))
+    assert update[:, :, 12:24, 10:22].abs().max() == 0
+    assert update[:, :, :12].abs().max() > 0
+
+
+def test_a_force_that_carries_goes_on_into_a_masked_region_and_is_the_same_outside():
+    fixed, moving = shifted_pair(2, 0, 1)
+    mask = torch.ones(1, 1, *SHAPES[2])
+    mask[..., 12:24, 10:22] = 0
+    (_, nil), (_, carried) = (
+        Force(fixed, Greedy("mse"), mask, carries=carries)(moving.clone()) for carries in (False, True)
+    )
+    torch.testing.assert_close(carried * mask, nil)
+    assert (carried * (1 - mask)).abs().max() > 0
+    assert carried.abs().max() == nil.abs().max()
+
+
+def test_what_lies_in_the_mask_of_the_moving_image_does_not_matter():
+    fixed, moving = shifted_pair(2, 0, 1)
+    mask, found = torch.ones(1, 1, *SHAPES[2]), []
+    mask[..., 12:24, 10:22] = 0
+    for brightness in (0.2, 0.9):
+        seen = torch.where(mask > 0, moving, brightness)
+        found.append(greedy_field(zero(2), fixed, seen, 20, masks=(None, mask)))
+    assert torch.equal(*found)
+    assert not torch.equal(found[0], greedy_field(zero(2), fixed, seen, 20))
+
+
+def test_a_mask_of_ones_changes_nothing():
+    images, ones = shifted_pair(2, 0, 2), torch.ones(1, 1, *SHAPES[2])
+    assert torch.equal(greedy_field(zero(2), *images, 10, masks=(ones, ones)), greedy_field(zero(2), *images, 10))
 
 
 def test_the_force_is_the_gradient_of_the_similarity_for_a_shift_of_all_voxels():

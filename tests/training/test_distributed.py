@@ -48,7 +48,7 @@ def run_two(root, mode, port):
         for rank in (0, 1)
     ]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    return [json.loads((root / f"{mode}{rank}.json").read_text()) for rank in (0, 1)]
+    return [json.loads((root / f"{mode}{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
 
 
 @pytest.fixture(scope="module")

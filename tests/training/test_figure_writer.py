@@ -57,3 +57,17 @@ def test_missing_tensor_is_named():
 def test_interval_below_1_is_refused():
     with pytest.raises(ValueError, match="expected interval ≥ 1, got 0"):
         FigureWriter(ConfusionFigure(), "unused", interval=0)
+
+
+def test_offsets_are_written_at_the_edges_of_the_confusion(tmp_path):
+    engine = Engine(lambda engine, batch: None)
+    engine.state.metrics["confusion"] = torch.eye(25)
+    bare, named = (ConfusionFigure(grid_shape=(5, 5), offsets=offsets)(engine) for offsets in (None, [-2, -1, 0, 1, 2]))
+    height, width = bare.shape[1:]
+    assert torch.allclose(named[:, 34 : 34 + height, 34 : 34 + width], bare, atol=1 / 255)
+    for k in range(5):
+        row = named[:, 34 + k * height // 5 : 34 + (k + 1) * height // 5, :34]
+        column = named[:, :34, 34 + k * width // 5 : 34 + (k + 1) * width // 5]
+        assert row.min() < 0.5  # ink
+        assert column.min() < 0.5
+    assert named[:, 34 + height :].min() < 0.5  # the captions

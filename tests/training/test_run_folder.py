@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.training.run_folder import run_folder
+from common.training.run_folder import FINISHED, run_folder
 
 
 def test_first_run_gets_the_plain_name(tmp_path):
@@ -33,7 +33,7 @@ def test_file_of_that_name_is_left_alone(tmp_path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "train").write_text("a file, not a folder")
     assert Path(run_folder(str(tmp_path), "train")).name == "train-2"
-    assert (tmp_path / "runs" / "train").read_text() == "a file, not a folder"
+    assert (tmp_path / "runs" / "train").read_text(encoding="utf-8") == "a file, not a folder"
 
 
 def test_folder_reserved_by_a_living_process_is_left_to_it(tmp_path):
@@ -49,11 +49,30 @@ def test_empty_folder_of_a_dead_process_is_used_again(tmp_path):
     assert Path(run_folder(str(tmp_path), "train")).name == "train"
 
 
-def test_resume_returns_the_newest_run_that_holds_files(tmp_path):
-    for _ in range(2):
-        Path(run_folder(str(tmp_path), "train"), "training.pt").write_text("state")
-    Path(run_folder(str(tmp_path), "train"))
-    assert Path(run_folder(str(tmp_path), "train", resume=True)).name == "train-2"
+def runs(folder, finished):
+    """As many runs named train; those whose number is in the list have come to their end."""
+    for number in (1, 2, 3):
+        run = Path(run_folder(str(folder), "train"))
+        (run / "training.pt").write_text("state")
+        if number in finished:
+            (run / FINISHED).touch()
+    run_folder(str(folder), "train")  # reserved, but empty
+
+
+@pytest.mark.parametrize(("finished", "name"), [((1, 2), "train-3"), ((2, 3), "train")])
+def test_resume_returns_the_run_that_was_broken_off(tmp_path, finished, name):
+    runs(tmp_path, finished)
+    assert Path(run_folder(str(tmp_path), "train", resume=True)).name == name
+
+
+@pytest.mark.parametrize(
+    ("finished", "names"),
+    [((2,), "2 that are broken off: train, train-3"), ((1, 2, 3), "3 that are finished: train, ")],
+)
+def test_resume_refuses_to_choose_between_runs(tmp_path, finished, names):
+    runs(tmp_path, finished)
+    with pytest.raises(ValueError, match=f"{names}.*--run_folder .*train-3"):
+        run_folder(str(tmp_path), "train", resume=True)
 
 
 def test_resume_ignores_other_names(tmp_path):

@@ -9,8 +9,9 @@ from torch._subclasses import FakeTensorMode
 from torch.testing import assert_close
 
 from common.transforms.network_grid import ToNetworkGridd
-from common.transforms.output import DdfToFixedGridd, SaveRegistrationd, WarpByDdfd, WarpMovingd
+from common.transforms.output import DdfToFixedGridd, SaveRegistrationd, WarpByDdfd, WarpMovingd, save_pair, warp_pair
 from common.world.files import load_field
+from common.world.grid import Grid, on_grid
 
 LAS_2MM = torch.diag(torch.tensor([-2.0, 2.0, 2.0, 1.0], dtype=torch.float64))
 
@@ -89,6 +90,16 @@ def test_saved_files_hold_warped_image_label_and_field(item, tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["field.nii.gz", "warped.nii.gz", "warped_label.nii.gz"]
     assert nib.load(folder / "warped_label.nii.gz").get_data_dtype() == np.uint8
     assert_close(load_field(folder / "field.nii.gz")[0], result["field_mm"].as_tensor())
+
+
+@pytest.mark.parametrize(("number", "dtype"), [(255, "uint8"), (614454277, "int32"), (2**33 + 1, "int64")])
+def test_labels_of_a_pair_keep_their_numbers_in_the_smallest_type(number, dtype, item, tmp_path):
+    native = item["moving_native"]
+    item["moving_label_native"] = on_grid((native.as_tensor() > 1.5).long() * number, Grid.from_image(native), native)
+    save_pair(tmp_path)(warp_pair()(DdfToFixedGridd()(item)))
+    written = nib.load(tmp_path / "warped_label.nii.gz")
+    assert written.get_data_dtype() == dtype
+    assert np.unique(np.asarray(written.dataobj)).tolist() == [0, number]
 
 
 def test_engine_registers_a_pair_of_files_from_end_to_end(item, tmp_path):

@@ -14,7 +14,6 @@ from apps.monailabel.refusal import RefusalError, checked_name
 from apps.monailabel.routes.shared import FILE_TYPE, annotator, json_object, user
 from apps.monailabel.studies import image_file, label_file
 from common.data.volume import input_label
-from common.registration.labels import check_labels
 
 KEPT_TAGS = ("field-from-", "metrics-from-")  # written by the app alone
 HIDDEN = ("path",)  # what the datastore tells of an image, but not to clients
@@ -96,7 +95,7 @@ def labels(app: MONAILabelApp) -> APIRouter:
             with tempfile.TemporaryDirectory(prefix="registration-") as folder:
                 path = Path(folder) / f"label{suffix}"
                 path.write_bytes(label.file.read())
-                check_labels(input_label(path))
+                input_label(path)
                 app.datastore().save_label(image, str(path), tag, info)
         except ValueError as error:
             raise RefusalError(422, without_paths(str(error), {})) from error

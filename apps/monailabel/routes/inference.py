@@ -15,6 +15,7 @@ from monailabel.interfaces.app import MONAILabelApp
 from apps.monailabel.refusal import RefusalError
 from apps.monailabel.routes.shared import FILE_TYPE, json_object, user
 from apps.monailabel.waiting import WaitingLine
+from common.registration.progress import Status
 from common.words import one_of
 
 LOOK_SECONDS = 0.5  # between two looks whether the client is still there
@@ -71,7 +72,7 @@ async def _in_line(
 
 
 def _answer(app: MONAILabelApp, asked: dict[str, Any], has_gone: threading.Event) -> tuple[bytes, str, dict[str, Any]]:
-    def on_progress(step: str) -> None:
+    def on_progress(status: Status) -> None:
         if has_gone.is_set():
             raise RefusalError(CLIENT_HAS_GONE, "the client has gone")
 

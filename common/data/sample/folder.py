@@ -9,6 +9,8 @@ import numpy as np
 from monai.data import MetaTensor
 
 from ...files import new_folder
+from ...world.files import nifti
+from ...world.grid import Grid
 from .population import sample_subject
 
 
@@ -55,6 +57,6 @@ def _write_subject(folder: Path, name: str, subject: dict[str, MetaTensor]) -> d
     entry = {"subject": name}
     for key in [key for key in subject if key != "ddf"]:
         entry[key] = f"{name}/{key}.nii.gz"
-        image = nib.Nifti1Image(subject[key][0].numpy().astype(np.uint8), subject[key].affine.numpy())
+        image = nifti(subject[key][0].numpy().astype(np.uint8), Grid.from_image(subject[key]))
         nib.save(image, folder / entry[key])
     return entry

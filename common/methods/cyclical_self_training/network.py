@@ -111,13 +111,17 @@ class ConvexRegistration(nn.Module):
     @torch.jit.export
     def match(self, fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
         """Field between coarse features, (B, C, *cells) each: (B, 3, *cells), cells."""
-        cost_volume = smooth_correlation(
+        costs = self.costs(fixed, moving)
+        return coupled_convex(costs, self.radius, self.couplings, self.sharpness, self.zero_border)
+
+    def costs(self, fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
+        """Matching cost of each displacement, (B, (2 radius + 1)³, *cells)."""
+        return smooth_correlation(
             self.feature_scale * fixed.float(),
             self.feature_scale * moving.float(),
             self.radius,
             zero_border=self.zero_border,
         )
-        return coupled_convex(cost_volume, self.radius, self.couplings, self.sharpness, self.zero_border)
 
     @torch.jit.export
     def to_voxels(self, field: torch.Tensor, shape: list[int], new_stride: int = 1) -> torch.Tensor:

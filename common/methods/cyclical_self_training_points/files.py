@@ -62,7 +62,9 @@ def read_keypoint_table(path: str | Path) -> torch.Tensor:
         FileNotFoundError: no such file.
         ValueError: not such a table; names the file.
     """
-    rows = [line.split(",") for line in Path(path).expanduser().read_text().splitlines() if line.strip()]
+    rows = [
+        line.split(",") for line in Path(path).expanduser().read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
     if rows and not any(_is_number(cell) for cell in rows[0]):
         rows = rows[1:]
     try:

@@ -1,11 +1,16 @@
 """Scores of a displacement classifier over labeled patch pairs, per direction of the two contrasts."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from ignite.metrics import Metric
 
+from ...distributed import process_rank
+from ...files import write_atomically
+from ...training.records import scores_table
+from ...training.score_summary import score_summary
 from .domains import DIRECTIONS
 from .patches import OFFSETS, class_offsets
 
@@ -33,6 +38,17 @@ def displacement_error_voxels(logits: torch.Tensor, label: torch.Tensor) -> floa
     return (offsets[logits.argmax(dim=1)] - offsets[label]).norm(dim=1).mean().item()
 
 
+def initial_displacement_error_voxels(logits: torch.Tensor, label: torch.Tensor) -> float:
+    """The same of patches that are left where they are: the mean length of the true offset, in voxels.
+
+    Example:
+        >>> initial_displacement_error_voxels(torch.eye(25)[:1], torch.tensor([7]))
+        19.0
+    """
+    offsets = class_offsets(2 if logits.shape[1] == NUM_CLASSES_2D else 3).to(logits)
+    return offsets[label].norm(dim=1).mean().item()
+
+
 def prediction_entropy(logits: torch.Tensor, label: torch.Tensor) -> float:
     """Mean entropy of the class probabilities in nats, between 0 and log C; the labels play no part."""
     return torch.distributions.Categorical(logits=logits).entropy().mean().item()
@@ -53,6 +69,7 @@ def confusion(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
 SCORES: dict[str, Callable[[torch.Tensor, torch.Tensor], float | torch.Tensor]] = {
     "accuracy": accuracy,
     "displacement_error_voxels": displacement_error_voxels,
+    "initial_displacement_error_voxels": initial_displacement_error_voxels,
     "prediction_entropy": prediction_entropy,
     "confusion": confusion,
 }
@@ -94,3 +111,36 @@ class DirectionScore(Metric):
         logits, label, direction = (torch.cat(part) for part in zip(*self._batches, strict=True))
         scores = [self.score(logits[direction == number], label[direction == number]) for number in self.numbers]
         return sum(scores) / len(scores)
+
+
+class DirectionTable:
+    """Writes ``scores.csv`` and prints its rows: the scores of each direction, and their mean as the last.
+
+    Args:
+        output_dir: folder of the run.
+    """
+
+    NAMES = ("displacement_error_voxels", "initial_displacement_error_voxels", "accuracy")
+
+    def __init__(self, output_dir: str) -> None:
+        self.path = Path(output_dir) / "scores.csv"
+        self.scores = {way: {name: DirectionScore(name, [way]) for name in self.NAMES} for way in DIRECTIONS}
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        for scores in self.scores.values():
+            for score in scores.values():
+                engine.add_event_handler(Events.STARTED, lambda engine, score=score: score.reset())
+                engine.add_event_handler(Events.ITERATION_COMPLETED, score.iteration_completed)
+        engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def completed(self, engine: Engine) -> None:
+        """Write the file."""
+        rows = [
+            {"name": way, **{name: score.compute() for name, score in scores.items()}}
+            for way, scores in self.scores.items()
+        ]
+        if process_rank() == 0:
+            text = f"{scores_table(rows)}\n"
+            write_atomically(self.path, lambda stream: stream.write(text.encode()))
+            print("", *score_summary(rows), sep="\n", flush=True)

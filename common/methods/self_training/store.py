@@ -144,14 +144,14 @@ class PseudoLabelStore:
 
     def _difficulties(self) -> dict[str, float]:
         path = self._folder(self.stage) / DIFFICULTY_NAME
-        return json.loads(path.read_text()) if path.is_file() else {}
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _check_run(folder: Path, run: dict[str, Any]) -> None:
     path = folder / RUN_NAME
     if not path.is_file():
         raise ValueError(f"{folder}: expected an empty folder or one with {RUN_NAME}, got other files")
-    found = json.loads(path.read_text())
+    found = json.loads(path.read_text(encoding="utf-8"))
     names = [name for name in run if found.get(name) != run[name]]
     if names:
         text = "; ".join(f"{name}: expected {run[name]}, got {found.get(name)}" for name in names)
@@ -214,7 +214,7 @@ def foreign_labels(
     path = Path(folder) / RUN_NAME
     if not path.is_file():
         raise ValueError(f"label_dir {folder}: expected a folder of pseudo labels, with {RUN_NAME}, got none")
-    run = json.loads(path.read_text())
+    run = json.loads(path.read_text(encoding="utf-8"))
     if Path(folder).name != f"stage_{run['stage']:02d}":
         raise ValueError(f"label_dir {folder}: expected the name of its stage, stage_{run['stage']:02d}")
     expected = {"pairs": store.num_pairs} | {name: store.settings[name] for name in same}

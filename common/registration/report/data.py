@@ -1,43 +1,49 @@
-"""What the report shows, small enough to lie inside the page: sheets of slices, Jacobian codes, lattices."""
+"""What the report shows, small enough to lie inside the page: sheets of slices, codes, lattices, landmarks."""
 
 import base64
-import io
 import math
-from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 
-from ...quantiles import robust_range
+from .marks import NO_MARKS, Marks
+from .pictures import PLANES, Plane, data_url, gray_volumes, sheet, tile_of
 from .preview import Preview
 
 MAX_BYTES = 4_500_000  # of all encoded data
 QUALITIES = ((40, 80), (40, 65), (28, 60), (20, 50), (12, 40))  # slices per axis, JPEG quality: the first that fits
 LATTICE = 33  # points per axis of the grid picture
-TILE_MULTIPLE = 16  # pixels; blocks of JPEG then belong to one slice
 NUM_JACOBIAN_CODES = 63  # levels of log2(det) from −1 to 1; code 0 is a fold
-PLANES = (("sagittal", 0, 1, 2), ("coronal", 1, 0, 2), ("axial", 2, 0, 1))  # name, axis, to the right, upwards
 SIDES = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
-def report_data(view: Preview) -> dict:
+def report_data(view: Preview, marks: Marks = NO_MARKS) -> dict[str, Any]:
     """All pictures of a report.
 
     Args:
         view: from :func:`~.preview.preview`.
+        marks: from :func:`~.marks.marks`.
 
     Returns:
-        Content for JSON: per plane the slices' indices, size, sides, sheets as data URLs and lattices in base64;
-        at most some 4.5 MB.
+        Content for JSON: per plane, in the order of the axes, the slices' indices, size, sides, sheets as data URLs and
+        lattices in base64, at most some 4.5 MB; landmarks in voxels, the affine, and the ranges of the codes.
     """
-    gray = _gray_volumes(view)
-    codes = jacobian_codes(view.determinant)
+    displacement_mm, longest_mm = _displacement_mm(view)
+    # JPEG for what is smooth, PNG for codes.
+    smooth = gray_volumes(view) | {"displacement": displacement_mm}
+    codes = {"jacobian": jacobian_codes(view.determinant), **marks.labels}
     for num_slices, quality in QUALITIES:
-        planes = [_plane(plane, gray, codes, view.ddf, num_slices, quality) for plane in PLANES]
+        planes = [_plane(plane, smooth, codes, view.ddf, num_slices, quality) for plane in PLANES]
         if sum(_length(plane) for plane in planes) <= MAX_BYTES:
             break
-    return {"planes": planes, "spacing_mm": view.grid.spacing[0], "jacobian_codes": NUM_JACOBIAN_CODES}
+    return {
+        "planes": planes,
+        "affine": view.grid.affine.tolist(),
+        "jacobian_codes": NUM_JACOBIAN_CODES,
+        "longest_displacement_mm": longest_mm,
+        "num_labels": len(marks.numbers),
+        "points": {name: points.tolist() for name, points in marks.points.items()},
+    }
 
 
 def jacobian_codes(determinant: torch.Tensor) -> torch.Tensor:
@@ -63,64 +69,46 @@ def slice_indices(size: int, num_slices: int) -> list[int]:
     return [int((2 * number + 1) * size / (2 * count)) for number in range(count)]
 
 
-def _gray_volumes(view: Preview) -> dict[str, torch.Tensor]:
-    """Fixed, moving and warped in 0 to 255; the last two share their range."""
-    low, high = _range(view.fixed)
-    gray = {"fixed": _scaled(view.fixed, low, high)}
-    reached = view.warped[view.inside > 0.5]
-    low, high = _range(reached if reached.numel() else view.warped)
-    return gray | {"moving": _scaled(view.before, low, high), "warped": _scaled(view.warped, low, high)}
-
-
-def _range(image: torch.Tensor) -> tuple[float, float]:
-    low, high = robust_range(image, (0.005, 0.995))
-    return low.item(), high.item()
-
-
-def _scaled(image: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    return ((image - low) / max(high - low, 1e-12) * 255).clamp(0, 255).round().to(torch.uint8)
+def _displacement_mm(view: Preview) -> tuple[torch.Tensor, float]:
+    """Length of the displacement in 0 to 255, and what 255 stands for, mm; the voxels of a preview are cubic."""
+    length = view.ddf.norm(dim=0)
+    longest = max(length.max().item(), 1e-6)
+    return (length / longest * 255).round().to(torch.uint8), longest * view.grid.spacing[0]
 
 
 def _plane(
-    plane: tuple, gray: dict[str, torch.Tensor], codes: torch.Tensor, ddf: torch.Tensor, num_slices: int, quality: int
-) -> dict:
-    name, axis, right, up = plane
-    indices = slice_indices(codes.shape[axis], num_slices)
-    width, height = codes.shape[right], codes.shape[up]
-    tile = [math.ceil(size / TILE_MULTIPLE) * TILE_MULTIPLE for size in (width, height)]
-    columns = math.ceil(math.sqrt(len(indices)))
-    pictures = {key: _sheet(volume, plane, indices, tile, columns) for key, volume in gray.items()}
-    sheets = {key: _data_url(picture, "jpeg", quality=quality) for key, picture in pictures.items()}
-    sheets["jacobian"] = _data_url(_sheet(codes, plane, indices, tile, columns), "png", optimize=True)
+    plane: Plane,
+    smooth: dict[str, torch.Tensor],
+    codes: dict[str, torch.Tensor],
+    ddf: torch.Tensor,
+    num_slices: int,
+    quality: int,
+) -> dict[str, Any]:
+    shape = smooth["fixed"].shape
+    indices = slice_indices(shape[plane.axis], num_slices)
+    size = [shape[plane.right], shape[plane.up]]
+    tile, columns = tile_of(size), math.ceil(math.sqrt(len(indices)))
+    pictures = {key: sheet(volume, plane, indices, tile, columns) for key, volume in (smooth | codes).items()}
+    sheets = {key: data_url(pictures[key], "jpeg", quality=quality) for key in smooth}
+    sheets |= {key: data_url(pictures[key], "png") for key in codes}
     return {
-        "name": name,
+        "name": plane.name,
+        "axes": [plane.right, plane.up],
         "indices": indices,
-        "size": [width, height],
+        "size": size,
         "tile": tile,
         "columns": columns,
-        "sides": [*SIDES[right], *SIDES[up]],
+        "sides": [*SIDES[plane.right], *SIDES[plane.up]],
         "sheets": sheets,
         "lattice": _lattice(ddf, plane, indices),
     }
 
 
-def _sheet(volume: torch.Tensor, plane: tuple, indices: Sequence[int], tile: list[int], columns: int) -> np.ndarray:
-    """Slices side by side in rows of ``columns``, the upward axis up."""
-    _, axis, _, _ = plane
-    rows = math.ceil(len(indices) / columns)
-    sheet = np.zeros((rows * tile[1], columns * tile[0]), dtype=np.uint8)
-    for number, index in enumerate(indices):
-        picture = volume.select(axis, index).T.flip(0).numpy()
-        y, x = number // columns * tile[1], number % columns * tile[0]
-        sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
-    return sheet
-
-
-def _lattice(ddf: torch.Tensor, plane: tuple, indices: Sequence[int]) -> dict:
+def _lattice(ddf: torch.Tensor, plane: Plane, indices: list[int]) -> dict[str, Any]:
     """In-plane displacements at the points of a lattice, one byte each in units of ``step`` voxels."""
-    _, axis, right, up = plane
-    across, along = (torch.linspace(0, ddf.shape[k + 1] - 1, min(LATTICE, ddf.shape[k + 1])) for k in (right, up))
-    chosen = ddf[[right, up]].index_select(axis + 1, torch.tensor(indices)).movedim(axis + 1, 0)
+    axes = (plane.right, plane.up)
+    across, along = (torch.linspace(0, ddf.shape[k + 1] - 1, min(LATTICE, ddf.shape[k + 1])) for k in axes)
+    chosen = ddf[list(axes)].index_select(plane.axis + 1, torch.tensor(indices)).movedim(plane.axis + 1, 0)
     chosen = chosen.index_select(2, across.round().long()).index_select(3, along.round().long())
     step = max(chosen.abs().max().item(), 1e-6) / 127
     codes = (chosen / step).round().to(torch.int8)
@@ -132,11 +120,5 @@ def _lattice(ddf: torch.Tensor, plane: tuple, indices: Sequence[int]) -> dict:
     }
 
 
-def _data_url(picture: np.ndarray, form: str, **options) -> str:
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, form, **options)
-    return f"data:image/{form};base64,{base64.b64encode(stream.getvalue()).decode()}"
-
-
-def _length(plane: dict) -> int:
+def _length(plane: dict[str, Any]) -> int:
     return sum(map(len, plane["sheets"].values())) + len(plane["lattice"]["displacements"])

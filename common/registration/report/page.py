@@ -1,173 +1,138 @@
-"""The HTML of a report; ``{{tables}}`` and ``{{data}}`` are filled in by :mod:`.write`."""
+"""The HTML of a report. Words and data come from :mod:`.write`, behavior from :mod:`.drawing` and :mod:`.viewer`."""
+
+from collections.abc import Sequence
+
+from .pictures import AXIAL, CORONAL, SAGITTAL
+
+PLANES = (AXIAL, CORONAL, SAGITTAL)  # as readers are used to them
+VIEWS = (  # id, caption, alternative text
+    ("fixed", "fixed", "fixed image"),
+    ("before", "moving, initial alignment", "moving image in its initial alignment"),
+    ("after", "warped", "warped moving image"),
+    ("compare-before", "fixed and moving", "comparison of fixed and moving image"),
+    ("compare-after", "fixed and warped", "comparison of fixed and warped image"),
+    ("field", "deformation", "deformation"),
+)
+COMPARISONS = ("difference", "checkerboard", "blend", "flicker", "edges")
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 PAGE = r"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>Registration</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{{policy}}">
+<title>{{title}}</title>
 <link rel="icon" href="data:,">
-<style>
-body { background: #14171a; color: #e4e7ea; font: 14px/1.4 system-ui, sans-serif; margin: 16px 24px; }
-h1 { font-size: 18px; margin: 0 0 8px; }
-.bar { display: flex; flex-wrap: wrap; gap: 8px 20px; align-items: center; margin: 8px 0 12px; }
-.bar label { display: flex; gap: 6px; align-items: center; }
-#slice { width: 320px; }
-.views { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 10px; }
-figure { margin: 0; }
-figcaption { color: #aab2ba; font-size: 12px; padding-bottom: 3px; }
-canvas { width: 100%; background: #000; image-rendering: pixelated; display: block; }
-.tables { display: flex; flex-wrap: wrap; gap: 24px; margin-top: 16px; align-items: flex-start; }
-td, th { text-align: left; padding: 1px 12px 1px 0; font-weight: normal; overflow-wrap: anywhere; }
-th { color: #aab2ba; }
-</style>
+<style>{{style}}</style>
 </head>
 <body>
-<h1>Registration</h1>
-<div class="bar">
-<label>Plane <select id="plane"></select></label>
-<label>Slice <input id="slice" type="range" min="0" value="0"> <output id="place"></output></label>
-<label>Checkerboard squares <input id="squares" type="range" min="2" max="24" value="8"></label>
-<span id="sides"></span>
+<h1>{{title}}</h1>
+{{summary}}
+<noscript>
+<p>Slices need JavaScript. The middle axial slices of fixed, moving and warped image, right side left:</p>
+<img class="still" src="{{still}}" alt="Middle axial slices of fixed, moving and warped image">
+</noscript>
+<main id="views">
+<div class="controls">
+<label>Planes <select id="planes"><option value="">all three</option>{{plane_options}}</select></label>
+{{sliders}}
+<label>Order <select id="order">
+<option value="radiological">radiological: right side left</option>
+<option value="neurological">neurological: left side left</option>
+</select></label>
+<label><input id="cursor" type="checkbox" checked> cursor</label>
 </div>
-<div class="views">
-<figure><figcaption>fixed</figcaption><canvas id="fixed"></canvas></figure>
-<figure><figcaption>moving, initial alignment</figcaption><canvas id="moving"></canvas></figure>
-<figure><figcaption>warped</figcaption><canvas id="warped"></canvas></figure>
-<figure><figcaption>checkerboard of fixed and warped</figcaption><canvas id="checkerboard"></canvas></figure>
-<figure><figcaption>difference before: moving − fixed</figcaption><canvas id="before"></canvas></figure>
-<figure><figcaption>difference after: warped − fixed</figcaption><canvas id="difference"></canvas></figure>
-<figure><figcaption>grid, affine part left out</figcaption><canvas id="grid"></canvas></figure>
-<figure><figcaption>log Jacobian: blue halves, red doubles volume, yellow folds</figcaption>
-<canvas id="jacobian"></canvas></figure>
+<div class="controls">
+<label>Comparison <select id="comparison">{{comparison_options}}</select></label>
+<label data-for="checkerboard">squares <input id="squares" type="range" min="2" max="24" value="8"></label>
+<label data-for="blend">share of the other <input id="share" type="range" min="0" max="100" value="50"></label>
+<label>Deformation <select id="deformation">
+<option value="jacobian">Jacobian</option><option>displacement</option></select></label>
+<label><input id="grid" type="checkbox" checked> grid</label>
+{{mark_controls}}
 </div>
+<div class="legend">
+<output id="place" aria-live="polite"></output>
+<span data-for="difference">difference to fixed, each image scaled to its range: −50 %
+<i class="bar diverging"></i> +50 %</span>
+<span data-for="checkerboard">checkerboard</span>
+<span data-for="blend">blend</span>
+<span data-for="flicker">flicker, twice a second</span>
+<span data-for="edges"><i class="swatch fixed-color"></i> edges of the fixed image</span>
+<span data-for="jacobian">Jacobian determinant: ½ <i class="bar diverging"></i> 2
+<i class="swatch fold-color"></i> fold</span>
+<span data-for="displacement">displacement without the affine part: 0
+<i class="bar sequential"></i> <b id="longest"></b> mm</span>
+<span>grid without the affine part</span>
+{{mark_legend}}
+</div>
+{{planes}}
+</main>
 <div class="tables">
 {{tables}}
 </div>
 <script type="application/json" id="data">{{data}}</script>
-<script>
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
-const element = (id) => document.getElementById(id);
-const NAMES = ["fixed", "moving", "warped", "jacobian"];
-let plane, number, sheets = {};
-
-function load(plane) {
-  return Promise.all(NAMES.map((name) => new Promise((resolve, reject) => {
-    const image = new Image();
-    image.onload = () => { sheets[plane.name + name] = image; resolve(); };
-    image.onerror = () => reject(new Error(name + " cannot be read"));
-    image.src = plane.sheets[name];
-  })));
-}
-
-function canvas(id, scale = 1) {
-  const [width, height] = plane.size, target = element(id);
-  target.width = width * scale; target.height = height * scale;
-  return target.getContext("2d", { willReadFrequently: true });
-}
-
-function drawTile(context, name, clip) {
-  const [width, height] = plane.size, [w, h] = plane.tile;
-  const x = (number % plane.columns) * w, y = Math.floor(number / plane.columns) * h;
-  context.save();
-  if (clip) context.clip(clip);
-  context.drawImage(sheets[plane.name + name], x, y, width, height, 0, 0, width, height);
-  context.restore();
-}
-
-function pixels(name) {
-  const [width, height] = plane.size, context = canvas(name);
-  drawTile(context, name);
-  return context.getImageData(0, 0, width, height);
-}
-
-function diverging(value) {
-  const p = Math.min(Math.max(value, 0), 1), n = Math.min(Math.max(-value, 0), 1);
-  return [255 * (1 - n), 255 * (1 - p - n), 255 * (1 - p)];
-}
-
-function paint(id, values) {
-  const context = canvas(id), image = context.createImageData(...plane.size);
-  values.forEach((color, k) => image.data.set([color[0], color[1], color[2], 255], 4 * k));
-  context.putImageData(image, 0, 0);
-}
-
-function difference(id, first, second) {
-  const colors = [];
-  for (let k = 0; k < first.data.length; k += 4) colors.push(diverging((first.data[k] - second.data[k]) / 255));
-  paint(id, colors);
-}
-
-function jacobian() {
-  const codes = pixels("jacobian").data, colors = [], middle = (data.jacobian_codes + 1) / 2;
-  for (let k = 0; k < codes.length; k += 4)
-    colors.push(codes[k] === 0 ? [255, 255, 0] : diverging((codes[k] - middle) / (data.jacobian_codes - middle)));
-  paint("jacobian", colors);
-}
-
-function checkerboard() {
-  const [width, height] = plane.size, context = canvas("checkerboard");
-  const edge = Math.max(width, height) / Number(element("squares").value), clip = new Path2D();
-  for (let i = 0; i * edge < width; i++)
-    for (let j = 0; j * edge < height; j++)
-      if ((i + j) % 2) clip.rect(i * edge, j * edge, edge, edge);
-  drawTile(context, "fixed");
-  drawTile(context, "warped", clip);
-}
-
-function grid() {
-  const scale = Math.max(1, Math.ceil(480 / Math.max(...plane.size))), context = canvas("grid", scale);
-  const { right, up, step, bytes } = plane.lattice, size = right.length * up.length, first = 2 * size * number;
-  const point = (i, j) => {
-    const k = first + i * up.length + j;
-    return [(right[i] + 0.5 + step * bytes[k]) * scale, (plane.size[1] - up[j] - 0.5 - step * bytes[k + size]) * scale];
-  };
-  context.strokeStyle = "#7fd1ff";
-  context.beginPath();
-  for (let i = 0; i < right.length; i++)
-    for (let j = 0; j < up.length; j++) {
-      if (i) { context.moveTo(...point(i - 1, j)); context.lineTo(...point(i, j)); }
-      if (j) { context.moveTo(...point(i, j - 1)); context.lineTo(...point(i, j)); }
-    }
-  context.stroke();
-}
-
-function draw() {
-  number = Number(element("slice").value);
-  element("place").textContent = (plane.indices[number] * data.spacing_mm).toFixed(1) + " mm";
-  const [left, right, down, up] = plane.sides;
-  element("sides").textContent = `left ${left}, right ${right}, top ${up}, bottom ${down}`;
-  const [fixed, moving, warped] = ["fixed", "moving", "warped"].map(pixels);
-  difference("before", moving, fixed);
-  difference("difference", warped, fixed);
-  checkerboard();
-  grid();
-  jacobian();
-}
-
-function choose() {
-  plane = data.planes[Number(element("plane").value)];
-  element("slice").max = plane.indices.length - 1;
-  element("slice").value = Math.floor(plane.indices.length / 2);
-  draw();
-}
-
-for (const plane of data.planes) {
-  const text = atob(plane.lattice.displacements);
-  plane.lattice.bytes = Int8Array.from(text, (letter) => letter.charCodeAt(0) << 24 >> 24);
-}
-element("plane").innerHTML = data.planes.map((plane, k) => `<option value="${k}">${plane.name}</option>`).join("");
-element("plane").value = data.planes.length - 1;
-Promise.all(data.planes.map(load)).then(() => {
-  element("plane").onchange = choose;
-  element("slice").oninput = draw;
-  element("squares").oninput = draw;
-  choose();
-  document.body.dataset.ready = "true";
-});
-</script>
+<script>{{script}}</script>
 </body>
 </html>
 """
+
+MARK_LEGEND = """<span><i class="swatch fixed-color"></i> labels (lines) and landmarks (rings) of the fixed image</span>
+<span><i class="swatch moving-color"></i> those of the moving image</span>"""
+
+
+def options(names: Sequence[str]) -> str:
+    """Choices of a list.
+
+    Example:
+        >>> options(["a", "b"])
+        '<option>a</option><option>b</option>'
+    """
+    return "".join(f"<option>{name}</option>" for name in names)
+
+
+def comparisons(one_contrast: bool) -> tuple[str, ...]:
+    """Ways to compare two images, the best first; across contrasts a difference of intensities means nothing.
+
+    Example:
+        >>> comparisons(one_contrast=False)
+        ('edges', 'checkerboard', 'blend', 'flicker')
+    """
+    return COMPARISONS if one_contrast else ("edges", *COMPARISONS[1:-1])
+
+
+def sliders() -> str:
+    """A slider through the slices of each plane; they move the cursor."""
+    return "\n".join(
+        f'<label>{plane.name} <input id="slice-{plane.name}" type="range" min="0" value="0"></label>'
+        for plane in PLANES
+    )
+
+
+def panes() -> str:
+    """Three sections, one per plane, of six pictures each."""
+    return "\n".join(_section(plane.name) for plane in PLANES)
+
+
+def mark_controls(numbers: Sequence[int], has_points: bool) -> str:
+    """Switches of contours and landmarks, where there are any."""
+    controls = []
+    if numbers:
+        choices = "".join(f'<option value="{code}">{number}</option>' for code, number in enumerate(numbers, start=1))
+        controls.append(
+            '<label>Labels <select id="label"><option value="all">all</option><option value="none">none</option>'
+            f"{choices}</select></label>"
+        )
+    if has_points:
+        controls.append('<label><input id="landmarks" type="checkbox" checked> landmarks</label>')
+    return "\n".join(controls)
+
+
+def _section(plane: str) -> str:
+    figures = "\n".join(
+        f'<figure><figcaption>{caption}</figcaption><canvas id="{plane}-{view}" role="img"'
+        f' aria-label="{plane} slice: {text}"></canvas></figure>'
+        for view, caption, text in VIEWS
+    )
+    return f'<section class="plane" id="{plane}"><h2>{plane}</h2><div class="panes">\n{figures}\n</div></section>'

@@ -10,7 +10,8 @@ from ...world.alignment import aligned
 from ...world.grid import Grid, grid_points, slabs
 from ...world.maps import WorldMap, affine_after_field
 from ...world.network_grid import network_grid
-from ...world.resample import field_mm_to_ddf, resample, resample_smoothly
+from ...world.resample import field_mm_to_ddf, resample, resample_smoothly, warp_moving
+from ..guidance import NO_GUIDANCE, Guidance
 
 EDGE_VOXELS = 192  # of the longest axis
 
@@ -24,7 +25,7 @@ class Preview:
         fixed: the fixed image.
         before: the moving image in its initial alignment.
         warped: the moving image after world_map.
-        inside_before: 1 where ``before`` comes from inside the moving image, 0 outside.
+        inside_before: 1 where ``before`` comes from inside the moving image and both may be compared, else 0.
         inside: the same of ``warped``.
         determinant: Jacobian determinant of φ, its nearest native voxel.
         ddf: (3, X, Y, Z), voxels of ``grid``; without the affine part.
@@ -41,7 +42,11 @@ class Preview:
 
 
 def preview(
-    world_map: WorldMap, warped: MetaTensor, determinant: torch.Tensor, edge_voxels: int = EDGE_VOXELS
+    world_map: WorldMap,
+    warped: MetaTensor,
+    determinant: torch.Tensor,
+    edge_voxels: int = EDGE_VOXELS,
+    guidance: Guidance = NO_GUIDANCE,
 ) -> Preview:
     """Look at a registration on a small grid.
 
@@ -50,6 +55,7 @@ def preview(
         warped: (1, X, Y, Z), the warped moving image on the fixed image's grid.
         determinant: (1, X, Y, Z), on the same grid.
         edge_voxels: number of voxels of the longest axis, unless the fixed image's own voxels are larger.
+        guidance: masks; outside of them the images are not compared.
 
     Returns:
         The volumes.
@@ -65,30 +71,33 @@ def preview(
         resample_smoothly(world_map.fixed.as_tensor(), native, grid)[0],
         resample_smoothly(before.as_tensor(), Grid.from_image(before), grid, background)[0],
         resample_smoothly(warped.as_tensor(), native, grid)[0],
-        _inside(before, grid, None),
-        _inside(moving, grid, field_mm),
+        _inside(before, grid, None) * _allowed(guidance.aligned(world_map.initial), native, grid, None),
+        _inside(moving, grid, field_mm) * _allowed(guidance, native, grid, field_mm),
         resample(determinant, native, grid, mode="nearest", background=None)[0],
         field_mm_to_ddf(affine_after_field(torch.linalg.inv(world_map.affine), field_mm, grid), grid),
     )
 
 
-def similarities(view: Preview) -> dict[str, dict[str, float]]:
+def similarities(view: Preview, is_one_contrast: bool = True) -> dict[str, dict[str, float]]:
     """Likeness of fixed and moving image before and after, where the moving image reaches.
 
     Args:
         view: from :func:`preview`.
+        is_one_contrast: whether a correlation means something.
 
     Returns:
-        ``before`` and ``after`` with ``correlation`` in [−1, 1] and ``normalized_mutual_information`` in [1, 2]; NaN
-        where the images do not overlap or one of them is constant there.
+        ``before`` and ``after`` with ``normalized_mutual_information`` in [1, 2] and, for one contrast, ``correlation``
+        in [−1, 1]; NaN where the images do not overlap or one of them is constant there.
     """
-    return {
+    found = {
         name: _similarity(view.fixed[inside], image[inside])
         for name, image, inside in (
             ("before", view.before, view.inside_before > 0.5),
             ("after", view.warped, view.inside > 0.5),
         )
     }
+    names = ("correlation", "normalized_mutual_information")[0 if is_one_contrast else 1 :]
+    return {when: {name: values[name] for name in names} for when, values in found.items()}
 
 
 def _similarity(fixed: torch.Tensor, moving: torch.Tensor) -> dict[str, float]:
@@ -111,3 +120,15 @@ def _inside(moving: MetaTensor, grid: Grid, field_mm: torch.Tensor | None) -> to
         voxels = own.world_to_voxel(points)
         inside[rows] = ((voxels > -0.5) & (voxels < last)).all(dim=-1).float()
     return inside
+
+
+def _allowed(guidance: Guidance, native: Grid, grid: Grid, field_mm: torch.Tensor | None) -> torch.Tensor:
+    """Whether both masks let voxels of ``grid``, moved by a field, be compared: (X, Y, Z) of 0 and 1, or 1."""
+    allowed = torch.ones(1)
+    if guidance.fixed_mask is not None:
+        allowed = allowed * resample(guidance.fixed_mask.as_tensor(), native, grid, "nearest", None)[0]
+    if guidance.moving_mask is not None:
+        field = torch.zeros(3, *grid.spatial_shape) if field_mm is None else field_mm
+        mask, own = guidance.moving_mask.as_tensor(), Grid.from_image(guidance.moving_mask)
+        allowed = allowed * warp_moving(mask, own, field, grid, "nearest", None)[0]
+    return allowed

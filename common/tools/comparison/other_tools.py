@@ -1,120 +1,117 @@
-"""Registration tools under one signature: a pair of cubes to the ddf between them.
+"""Registration tools of others: which package with which settings."""
 
-Functions take ``fixed`` and ``moving``, (X, Y, Z) float32 arrays of 1 mm voxels, and return the ddf, (X, Y, Z, 3)
-voxels: warped(x) = moving(x + ddf(x)). The packages come with the extra ``compare``; each is imported when it is used.
-"""
-
-import tempfile
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from monai.data import MetaTensor
 
-# What is not named here is the tool's default. Dice in the reasons is that of one tune pair of the hippocampus set.
-SETTINGS: dict[str, dict[str, Any]] = {
-    "initial": {},
-    "ants_syn": {
-        "type_of_transform": "SyN",
-        "random_seed": 1,
-    },  # default: affine, then SyN with 40, 20 and 0 iterations, none at full resolution; the seed makes it repeatable
+from . import packages, sitk_demons
+from .costs import Costs
+from .image_pair import ImagePair
+
+MODULES = {"antspyx": "ants", "picsl-greedy": "picsl_greedy"}  # where they are named otherwise than their packages
+
+
+@dataclass(frozen=True)
+class OtherMethod:
+    """A method of a package.
+
+    Args:
+        title: in tables.
+        function: of :mod:`.packages` or :mod:`.sitk_demons`.
+        package: that it needs; empty for none.
+        settings: what is not the package's default.
+    """
+
+    title: str
+    function: Callable[..., np.ndarray]
+    package: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """Name under which the package is imported."""
+        return MODULES.get(self.package, self.package)
+
+
+# Dice in the reasons is that of one tune pair of the hippocampus set, if not said otherwise.
+METHODS = {
+    "initial": OtherMethod("before", packages.initial),
+    # Default: affine, then SyN with 40, 20 and 0 iterations, none at full resolution; the seed makes it repeatable.
+    "ants_syn": OtherMethod(
+        "ANTs affine + SyN", packages.ants_syn, "antspyx", {"type_of_transform": "SyN", "random_seed": 1}
+    ),
     # Iterations at full resolution too: Dice 0.686 instead of 0.666 on six tune pairs, in six times the time.
-    "ants_syn_full": {"type_of_transform": "SyN", "random_seed": 1, "reg_iterations": [100, 70, 50]},
+    "ants_syn_full": OtherMethod(
+        "ANTs affine + SyN, also at full resolution",
+        packages.ants_syn,
+        "antspyx",
+        {"type_of_transform": "SyN", "random_seed": 1, "reg_iterations": [100, 70, 50]},
+    ),
+    # Up to 2100, 1200, 1200 and, at full resolution, 20 iterations.
+    "ants_syn_cc": OtherMethod(
+        "ANTs affine + SyN-CC", packages.ants_syn, "antspyx", {"type_of_transform": "SyNCC", "random_seed": 1}
+    ),
+    # "Quick Start" of greedy.readthedocs.io, for affine map and warp; NMI in place of NCC for two contrasts.
+    **{
+        f"greedy_{name.lower()}": OtherMethod(
+            f"Greedy affine + {name}",
+            packages.greedy,
+            "picsl-greedy",
+            {"metric": metric, "iterations": "100x50x10"},
+        )
+        for name, metric in (("NCC", "NCC 2x2x2"), ("WNCC", "WNCC 2x2x2"), ("NMI", "NMI"))
+    },
     # The defaults: the coarsest of three levels has 16 voxels per axis, of which windows of radius 4 take 9.
-    "dipy_syn_cc": {"radius": 4, "level_iters": [100, 100, 25]},
+    "dipy_syn_cc": OtherMethod(
+        "dipy SyN-CC", packages.dipy_syn_cc, "dipy", {"radius": 4, "level_iters": [100, 100, 25]}
+    ),
     # The default grid of every 6th voxel is made for bodies and has 6 points along a region: Dice 0.804, with 3 0.806.
-    "convex_adam": {"grid_sp": 3, "disp_hw": 4},
+    "convex_adam": OtherMethod("convexAdam", packages.convex_adam, "convexAdam", {"grid_sp": 3, "disp_hw": 4}),
+    "convex_adam_default": OtherMethod("convexAdam, its defaults", packages.convex_adam, "convexAdam"),
     # By default it stops after 10 iterations, at Dice 0.611, and with a sigma of 1.0; with 100, 0.770; with 1.5, 0.780.
-    "sitk_demons": {"num_iterations": 100, "sigma_voxels": 1.5},
-}
-PACKAGES = {
-    "ants_syn": "antspyx",
-    "ants_syn_full": "antspyx",
-    "dipy_syn_cc": "dipy",
-    "convex_adam": "convexAdam",
-    "sitk_demons": "SimpleITK",
-}
-TITLES = {
-    "initial": "before",
-    "ants_syn": "ANTs affine + SyN",
-    "ants_syn_full": "ANTs affine + SyN, also at full resolution",
-    "dipy_syn_cc": "dipy SyN-CC",
-    "convex_adam": "convexAdam",
-    "sitk_demons": "SimpleITK demons",
+    "sitk_demons": OtherMethod(
+        "SimpleITK demons",
+        sitk_demons.fast_symmetric_demons,
+        "SimpleITK",
+        {"num_iterations": 100, "sigma_voxels": 1.5},
+    ),
+    # SimpleITK has no default for levels.
+    "sitk_affine_demons": OtherMethod(
+        "SimpleITK affine + diffeomorphic demons",
+        sitk_demons.affine_diffeomorphic_demons,
+        "SimpleITK",
+        {"shrink_factors": [4, 2, 1], "num_iterations": [100, 60, 30], "sigma_voxels": 1.5},
+    ),
 }
 
 
-def initial(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """No registration: the centers of the images correspond.
+class OtherTool:
+    """A method of a package as a :class:`~.own_process.Tool`.
+
+    Args:
+        name: key of ``METHODS``.
 
     Example:
-        >>> initial(np.zeros((4, 4, 4)), np.zeros((4, 4, 4))).shape
-        (4, 4, 4, 3)
+        >>> OtherTool("initial").settings
+        {'tool': 'initial'}
     """
-    return np.zeros((*fixed.shape, 3), dtype=np.float32)
 
+    def __init__(self, name: str) -> None:
+        self.method, self.costs = METHODS[name], Costs()
+        self.settings = {**self.method.settings, "tool": name}
+        if self.method.package:
+            import_module(self.method.module)  # now, so that loading is in nobody's seconds
+            self.settings["package"] = f"{self.method.package} {version(self.method.package)}"
 
-def ants_syn(fixed: np.ndarray, moving: np.ndarray, tool: str = "ants_syn") -> np.ndarray:
-    """ANTs through antspyx: affine, then SyN, with mutual information; `tool` is the entry of the settings."""
-    import ants
-
-    images = [ants.from_numpy(np.ascontiguousarray(x, dtype=np.float32)) for x in (fixed, moving)]
-    with tempfile.TemporaryDirectory() as folder:
-        result = ants.registration(*images, outprefix=f"{folder}/syn", **SETTINGS[tool])
-        path = ants.apply_transforms(*images, result["fwdtransforms"], compose=f"{folder}/total")
-        field = ants.image_read(str(Path(path))).numpy()
-    return field.reshape(*fixed.shape, 3)
-
-
-def dipy_syn_cc(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """dipy's symmetric diffeomorphic registration with local cross-correlation."""
-    from dipy.align.imwarp import SymmetricDiffeomorphicRegistration
-    from dipy.align.metrics import CCMetric
-
-    settings = SETTINGS["dipy_syn_cc"]
-    metric = CCMetric(3, radius=settings["radius"])
-    solver = SymmetricDiffeomorphicRegistration(metric, level_iters=list(settings["level_iters"]))
-    return np.asarray(solver.optimize(fixed, moving).get_forward_field())
-
-
-def sitk_demons(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """SimpleITK's fast symmetric forces demons after histogram matching."""
-    import SimpleITK as sitk  # noqa: N813
-
-    images = [sitk.GetImageFromArray(np.ascontiguousarray(x.T, dtype=np.float32)) for x in (fixed, moving)]
-    images[1] = sitk.HistogramMatching(images[1], images[0], 256, 10, True)
-    solver = sitk.FastSymmetricForcesDemonsRegistrationFilter()
-    solver.SetNumberOfIterations(SETTINGS["sitk_demons"]["num_iterations"])
-    solver.SetStandardDeviations(SETTINGS["sitk_demons"]["sigma_voxels"])
-    return sitk.GetArrayFromImage(solver.Execute(*images)).transpose(2, 1, 0, 3)
-
-
-def convex_adam(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """convexAdam with MIND features."""
-    import torch
-    from convexAdam.convex_adam_MIND import convex_adam_pt
-
-    return convex_adam_pt(fixed, moving, dtype=torch.float32, **SETTINGS["convex_adam"])
-
-
-TOOLS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "initial": initial,
-    "ants_syn": ants_syn,
-    "ants_syn_full": partial(ants_syn, tool="ants_syn_full"),
-    "dipy_syn_cc": dipy_syn_cc,
-    "convex_adam": convex_adam,
-    "sitk_demons": sitk_demons,
-}
-
-
-def tool_settings(tool: str) -> dict[str, Any]:
-    """What determines the results of a tool: its settings and the version of its package.
-
-    Example:
-        >>> tool_settings("initial")
-        {}
-    """
-    package = PACKAGES.get(tool)
-    return dict(SETTINGS[tool]) | ({"package": f"{package} {version(package)}"} if package else {})
+    def __call__(self, images: ImagePair) -> MetaTensor:
+        """Field on the grid of the pair, (3, X, Y, Z), RAS mm."""
+        fixed, moving = (volume.numpy() for volume in images.arrays())
+        with self.costs:
+            ddf = self.method.function(fixed, moving, **self.method.settings)
+        return images.field_of(torch.as_tensor(np.array(ddf, dtype=np.float32)).movedim(-1, 0))

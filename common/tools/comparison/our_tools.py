@@ -1,58 +1,78 @@
 """What scripts/register.py and a bundle do, as tools of the comparison."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from monai.data import MetaTensor
 
+from ...registration.greedy import GreedyRefinement, refinement_of
 from ...registration.prediction import Prediction
 from ...registration.registrar import Registrar
 from ...registration.steps import DiscreteSearch, Refinement
 from ...world.grid import Grid, on_grid
 from ...world.resample import resample
-from .region_pair import RegionPair
+from .costs import Costs
+from .image_pair import ImagePair
 
 
 class RegisterTool:
-    """Search and refinement, alone or after a bundle; their field, continued beyond the image, on the scored cube.
+    """An effort, or search and refinement by Adam, alone or after a bundle; their field, continued beyond the image.
 
     Args:
-        bundle: folder of a bundle; empty for none, which lays the centers of the images on each other first.
+        bundle: name or folder of a bundle; empty for none.
         ckpt_path: weights of the bundle; empty for its models/model.pt.
-        refine: iterations of the refinement on each level; 0 for none.
+        init: "world" or "center", the initial alignment.
+        effort: "fast", "normal" or "best"; empty for none.
+        refine: iterations of Adam on each level; 0 for none.
         search: passes of the discrete search; 0 for none.
-        affine: "rigid" or "affine" aligns the images before; "" does not.
-        **refinement: other settings of :class:`~common.registration.steps.Refinement`.
+        affine: "rigid" or "affine" aligns the images before, as an effort does; "" does not.
+        **options: ``similarity`` of an effort, or settings of :class:`~common.registration.steps.Refinement`.
 
     Raises:
-        ValueError: for settings of a refinement that is left out.
+        ValueError: for settings of a refinement that is left out; for an effort beside another refinement.
     """
 
     def __init__(
         self,
         bundle: str = "",
         ckpt_path: str = "",
-        refine: int = 50,
+        init: str = "world",
+        effort: str = "",
+        refine: int = 0,
         search: int = 0,
         affine: str = "",
-        **refinement: Any,
+        **options: Any,
     ) -> None:
-        if refinement and not refine:
-            raise ValueError(f"expected refine > 0 beside {', '.join(refinement)}, got {refine}")
-        settings = Refinement(refine, **refinement) if refine else None
+        if effort and refine:
+            raise ValueError(f"expected either effort or refine, got {effort} and {refine}")
+        if options and not refine and not effort:
+            raise ValueError(f"expected effort or refine > 0 beside {', '.join(options)}, got none")
+        affine = affine or ("affine" if effort else "")
+        refinement: GreedyRefinement | Refinement | None = refinement_of(effort, **options) if effort else None
+        if refine:
+            refinement = Refinement(refine, **options)
         searching = DiscreteSearch(search) if search else None
-        init = "world" if bundle else "center"
-        self.registrar = Registrar(bundle, init, affine, searching, settings, device="cpu", ckpt_path=ckpt_path)
+        self.registrar = Registrar(bundle, init, affine, searching, refinement, device="cpu", ckpt_path=ckpt_path)
         own = self.registrar.prediction.settings if self.registrar.prediction else {}
         steps = {"search": asdict(searching)} if searching else {}
-        steps |= {"refinement": asdict(settings)} if settings else {}
-        self.settings = {**own, "init": init, "affine": affine, **steps}
+        steps |= {"refinement": asdict(refinement)} if refinement else {}
+        self.settings, self.costs = {**own, "init": init, "affine": affine, **steps}, Costs()
 
-    def __call__(self, pair: RegionPair) -> MetaTensor:
-        """Field on the fixed cube of a pair, (3, pad, pad, pad), RAS mm."""
-        field = self.registrar(pair.fixed, pair.moving).field
-        wide = resample(field, Grid.from_image(field), pair.grid, background=None)
-        return on_grid(wide, pair.grid, like=pair.fixed)
+    def __call__(self, images: ImagePair) -> MetaTensor:
+        """Field on the grid of a pair, (3, X, Y, Z), RAS mm."""
+        with self.costs:
+            field = self.registrar(images.fixed, images.moving).field
+        if images.grid.coincides_with(Grid.from_image(field)):
+            return field
+        wide = resample(field, Grid.from_image(field), images.grid, background=None)
+        return on_grid(wide, images.grid, like=images.fixed)
+
+
+@dataclass
+class BundleCosts(Costs):
+    """The costs of a bundle, and the seconds that the network and its inferer took of them."""
+
+    inferer_seconds: float = 0.0
 
 
 class BundleTool:
@@ -70,13 +90,11 @@ class BundleTool:
 
     def __init__(self, bundle_root: str, ckpt_path: str = "", **overrides: Any) -> None:
         self.prediction = Prediction(bundle_root, ckpt_path, **overrides)
-        self.settings = self.prediction.settings
+        self.settings, self.costs = self.prediction.settings, BundleCosts()
 
-    @property
-    def inferer_seconds(self) -> float:
-        """Seconds that the network and its inferer took for the last pair."""
-        return self.prediction.inferer_seconds
-
-    def __call__(self, pair: RegionPair) -> MetaTensor:
-        """Field on the fixed cube of a pair, (3, pad, pad, pad), RAS mm."""
-        return self.prediction(pair.fixed, pair.moving, pair.grid)
+    def __call__(self, images: ImagePair) -> MetaTensor:
+        """Field on the grid of a pair, (3, X, Y, Z), RAS mm."""
+        with self.costs:
+            field = self.prediction(images.fixed, images.moving, images.grid)
+        self.costs.inferer_seconds = self.prediction.inferer_seconds
+        return field

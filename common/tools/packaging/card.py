@@ -9,6 +9,7 @@ from .configs import SOURCE, code_name, renamed
 
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?\)")
 _COMMANDS = re.compile(r"```(?:bash|sh|shell)\n(.*?)```\n*", flags=re.DOTALL)
+_SENTENCE_END = re.compile(r"[.!?]\s|\n\n")
 _REPOSITORY_COMMANDS = ("python scripts/", "pip install -e")
 _USE = """
 ## Run this package
@@ -51,7 +52,7 @@ def package_card(card: str, bundle: str, metadata: Mapping[str, Any], files: Col
         Markdown.
     """
     text = _relinked(card, f"bundles/{bundle}/docs", "docs", _places(bundle, files))
-    text = _COMMANDS.sub(_without_repository_commands, text)
+    text = _without_repository_commands(text)
     text = renamed(text, bundle).replace(f"bundles/{bundle}/", "")
     return text.rstrip("\n") + "\n" + _USE.format(requirements=" ".join(requirements(metadata)))
 
@@ -102,7 +103,29 @@ def _relinked(text: str, folder: str, new_folder: str, places: Mapping[str, str]
     return _LINK.sub(relink, text)
 
 
-def _without_repository_commands(match: re.Match) -> str:
-    lines = match[1].splitlines(keepends=True)
-    kept = [line for line in lines if not line.lstrip("$ ").startswith(_REPOSITORY_COMMANDS)]
-    return match[0].replace(match[1], "".join(kept)) if any(line.strip() for line in kept) else ""
+def _without_repository_commands(text: str) -> str:
+    """Without commands of the repository; a block that had no others goes with the sentence that announces it."""
+    parts, end = [], 0
+    for match in _COMMANDS.finditer(text):
+        lines = match[1].splitlines(keepends=True)
+        kept = [line for line in lines if not line.lstrip("$ ").startswith(_REPOSITORY_COMMANDS)]
+        before, end = text[end : match.start()], match.end()
+        if any(line.strip() for line in kept):
+            parts += [before, match[0].replace(match[1], "".join(kept))]
+        else:
+            parts.append(_without_announcement(before))
+    return "".join([*parts, text[end:]])
+
+
+def _without_announcement(text: str) -> str:
+    """Text without its last sentence, where that ends with a colon.
+
+    Example:
+        >>> _without_announcement("It is small. Run it so:\\n\\n")
+        'It is small.\\n\\n'
+    """
+    body = text.rstrip()
+    if not body.endswith(":"):
+        return text
+    ends = [match.end() for match in _SENTENCE_END.finditer(body)]
+    return body[: ends[-1] if ends else 0].rstrip() + "\n\n"

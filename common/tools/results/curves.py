@@ -14,7 +14,7 @@ from .record import columns
 def read_convergence(output_dir: Path) -> dict[str, list]:
     """What :class:`~common.training.records.Convergence` wrote in the folder of a run, a list per score; or nothing."""
     path = Path(output_dir) / "convergence.json"
-    return columns(json.loads(path.read_text())) if path.is_file() else {}
+    return columns(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def draw_convergence(

@@ -36,4 +36,4 @@ def peak_memory_mb(function: Callable[[], Any]) -> float | None:
 
 def _status(name: str) -> float:
     """An entry of the kernel's account of this process, in units of 1000 bytes."""
-    return int(re.search(rf"{name}:\s+(\d+) kB", STATUS.read_text())[1]) * 1.024
+    return int(re.search(rf"{name}:\s+(\d+) kB", STATUS.read_text(encoding="utf-8"))[1]) * 1.024

@@ -42,7 +42,7 @@ def run_stage(config_folder: Path, stage: str, files: Sequence[str], overrides: 
     write_json(output / f"{stage}_arguments.json", arguments | overrides)
     command = [sys.executable, "-m", "monai.bundle", "run", "--args_file", str(output / f"{stage}_arguments.json")]
     log, seconds_file = output / f"{stage}.log", output / "seconds.json"
-    seconds = json.loads(seconds_file.read_text()) if seconds_file.is_file() else {}
+    seconds = json.loads(seconds_file.read_text(encoding="utf-8")) if seconds_file.is_file() else {}
     before, begin, noted = seconds.get(stage, 0.0), time.monotonic(), 0.0
     with log.open("wb") as writer, log.open("rb") as reader:
         process = subprocess.Popen(

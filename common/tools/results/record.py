@@ -82,7 +82,7 @@ def read_json(path: Path) -> Any:
         ValueError: naming the file, where it is none.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"expected JSON in {path}, got: {error}") from error
 

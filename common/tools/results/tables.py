@@ -107,7 +107,7 @@ def replace_tables(path: str | Path, tables: Mapping[str, str], marker: str = "t
         'new'
     """
     path = Path(path)
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     names = re.findall(rf"<!-- {marker}:(\S+) -->", text)
     unknown = [name for name in names if name not in tables]
     if unknown or text.count(f"<!-- /{marker} -->") != len(names):

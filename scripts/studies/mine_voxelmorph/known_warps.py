@@ -23,7 +23,7 @@ from common.methods.mine_voxelmorph.scores import ScoreAlignmentd
 from common.methods.mine_voxelmorph.subjects import brain_subjects
 from common.solvers.image_refinement import ImageRefinement, shrunk
 from common.tools.command_line import run_command
-from common.tools.comparison.other_tools import TOOLS
+from common.tools.comparison.other_tools import METHODS
 from common.tools.results.record import ScoredRow, means
 from common.tools.results.tables import markdown_table
 from common.transforms.load import LoadVolumed
@@ -111,8 +111,13 @@ def known_warps(
 def _method(method: str, ckpt_path: str, refinement: dict) -> Callable[[torch.Tensor], torch.Tensor]:
     """Function from image (1, 2, X, Y, Z) to ddf (1, 3, X, Y, Z)."""
     if not ckpt_path:
-        tool = TOOLS[method]
-        return lambda image: torch.as_tensor(tool(*image[0].numpy()).copy()).movedim(-1, 0)[None].float()
+        found = METHODS[method]
+
+        def register_by_package(image: torch.Tensor) -> torch.Tensor:
+            ddf = found.function(*image[0].numpy(), **found.settings)
+            return torch.as_tensor(ddf.copy()).movedim(-1, 0)[None].float()
+
+        return register_by_package
     options = {OPTIONS[name]: value for name, value in refinement.items()}
     inferer = RefiningInferer(1, ImageRefinement(**{"num_steps": 0, **options}))
     network = VoxelMorphDiff().eval()

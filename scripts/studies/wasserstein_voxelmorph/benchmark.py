@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-import ot
 import torch
+from monai.utils import optional_import
 
 from common.losses.wasserstein.directions import random_directions
 from common.losses.wasserstein.patch import extract_patches, patch_sliced_wasserstein
@@ -19,6 +19,7 @@ from common.tools.results.peak_memory import peak_memory_mb
 from common.tools.results.tables import markdown_table
 from common.tools.results.timing import median_seconds
 
+ot, _ = optional_import("ot")
 SMALL = 16  # voxels per axis of a first call, which loads what the libraries load late
 
 

@@ -48,7 +48,7 @@ def test_the_moving_image_comes_warped_and_field_and_figures_are_kept_under_the_
     assert told["field"]["url"] == "/datastore/label?label=a&tag=field-from-b-by-register"
     field, grid = load_field(store.get_label_uri("a", told["field"]["tag"]))
     assert tuple(field.shape[1:]) == warped.shape == grid.spatial_shape
-    kept = json.loads(Path(store.get_label_uri("a", told["metrics"]["tag"])).read_text())
+    kept = json.loads(Path(store.get_label_uri("a", told["metrics"]["tag"])).read_text(encoding="utf-8"))
     assert (kept["fixed"], kept["moving"], kept["task"]) == ("a", "b", "register")
     assert kept["similarity"] == told["similarity"]
     assert told["similarity"]["after"]["correlation"] > told["similarity"]["before"]["correlation"]
@@ -62,7 +62,7 @@ def test_a_verdict_is_told_where_there_is_one(store, monkeypatch):
 
     def judged(registration, folder, *args, **options):
         save(registration, folder, *args, **options)
-        metrics = json.loads((folder / METRICS_FILE).read_text())
+        metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
         (folder / METRICS_FILE).write_text(json.dumps(metrics | {"verdict": verdict}))
 
     monkeypatch.setattr(Registration, "save", judged)
@@ -71,7 +71,7 @@ def test_a_verdict_is_told_where_there_is_one(store, monkeypatch):
 
 def test_no_path_of_the_server_is_told(store):
     _, told = answer(store, LABELS, "a", moving="b")
-    kept = Path(store.get_label_uri("a", told["metrics"]["tag"])).read_text()
+    kept = Path(store.get_label_uri("a", told["metrics"]["tag"])).read_text(encoding="utf-8")
     assert not any(str(store.folder) in text or tempfile.gettempdir() in text for text in (kept, json.dumps(told)))
 
 

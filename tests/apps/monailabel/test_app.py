@@ -52,7 +52,7 @@ def test_the_store_keeps_json_and_nifti_and_finds_them_again(studies, tmp_path):
     (tmp_path / "metrics.json").write_text(json.dumps({"x": 1}))
     store.save_label("a", str(tmp_path / "metrics.json"), "metrics-from-b", {"moving": "b"})
     again = Store(str(studies))
-    assert json.loads(Path(again.get_label_uri("a", "metrics-from-b")).read_text()) == {"x": 1}
+    assert json.loads(Path(again.get_label_uri("a", "metrics-from-b")).read_text(encoding="utf-8")) == {"x": 1}
     assert again.get_label_info("a", "metrics-from-b")["moving"] == "b"
 
 

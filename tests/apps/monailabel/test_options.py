@@ -53,7 +53,7 @@ def test_an_effort_is_an_affine_map_and_the_refinement_of_the_same_name(effort, 
 @pytest.mark.parametrize("init", ["center", "moments"])
 def test_an_initial_alignment_alone_is_enough(init):
     options = read_options({"moving": "b", "effort": "none", "init": init}, choices("none", False))
-    assert warm_registrar("none", options).init == init
+    assert warm_registrar("none", options).settings["init"] == init
 
 
 def test_without_an_effort_there_is_no_refinement_and_the_affine_map_that_is_asked_for():

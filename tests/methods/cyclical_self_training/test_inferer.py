@@ -103,7 +103,7 @@ def test_adam_leaves_the_border_where_the_inferer_says_so():
 
 @pytest.mark.parametrize("name", ["train.json", "inference.json"])
 def test_the_shipped_refinements_have_the_border_of_the_solver(name):
-    content = json.loads((Path("bundles/cyclical_self_training/configs") / name).read_text())
+    content = json.loads((Path("bundles/cyclical_self_training/configs") / name).read_text(encoding="utf-8"))
     assert content["adam"]["zero_border"] == content["network_def"]["zero_border"] == "@zero_border"
     assert content["adam"]["fixed_border"] == content["refinement"]["fixed_border"] == "@fixed_border"
     inferer = content["inferer"] if name == "inference.json" else content["train"]["inferer"]

@@ -88,7 +88,7 @@ def test_labels_to_train_on_come_only_when_asked_for(abdomen):
 
 def test_a_subject_without_the_label_that_is_asked_for_is_an_error(abdomen):
     path = next(Path(abdomen).glob("*.json"))
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     content["training"] = [{"image": entry["image"]} for entry in content["training"]]
     path.write_text(json.dumps(content))
     shutil.rmtree(Path(abdomen) / "labelsTr")

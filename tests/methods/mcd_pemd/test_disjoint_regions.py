@@ -54,5 +54,5 @@ def test_an_empty_region_is_refused(share):
 
 def test_dataset_json_lists_relative_files(tmp_path, leg):
     write_regions(leg, tmp_path / "limb")
-    content = json.loads((tmp_path / "limb" / "dataset.json").read_text())
+    content = json.loads((tmp_path / "limb" / "dataset.json").read_text(encoding="utf-8"))
     assert content["subjects"][0]["CT"] == "lower/CT.nii.gz"

@@ -1,10 +1,12 @@
+import csv
 import math
 from types import SimpleNamespace
 
 import pytest
 import torch
+from ignite.engine import Engine
 
-from common.methods.mcd_pemd.scores import DirectionScore, accuracy, prediction_entropy
+from common.methods.mcd_pemd.scores import DirectionScore, DirectionTable, accuracy, prediction_entropy
 
 
 def feed(metric, logits, label, direction):
@@ -40,3 +42,15 @@ def test_a_misspelt_score_or_direction_is_refused():
         DirectionScore("accurracy", ["source_to_source"])
     with pytest.raises(ValueError, match="got \\['T1_to_T2'\\]"):
         DirectionScore("accuracy", ["T1_to_T2"])
+
+
+def test_the_table_has_a_row_per_direction_before_and_after(tmp_path, capsys):
+    logits, label, direction = torch.eye(25)[[12, 12, 7, 7]], torch.tensor([12, 13, 7, 12]), torch.arange(4)
+    engine = Engine(lambda engine, batch: {"pred": logits, "label": label})
+    DirectionTable(str(tmp_path)).attach(engine)
+    engine.run([{"direction": direction}])
+    rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
+    assert [row["name"] for row in rows[:2]] == ["source_to_source", "target_to_target"]
+    assert [float(row["displacement_error_voxels"]) for row in rows] == [0, 19, 0, 19, 9.5]
+    assert [float(row["initial_displacement_error_voxels"]) for row in rows] == [0, 19, 19, 0, 9.5]
+    assert "mean of 4 cases: displacement_error_voxels 9.5 → 9.5" in capsys.readouterr().out

@@ -80,7 +80,7 @@ def test_stage_n_is_labeled_by_the_network_that_stage_n_minus_1_left(tmp_path):
     expected = torch.stack([labeler(first.network, item, None)[0].detach() for item in first.draws.data])
     labels = torch.stack([whole.store.read(pair) for pair in range(NUM_PAIRS)])
     assert torch.allclose(labels, expected, atol=2e-3)
-    origin = json.loads((tmp_path / "whole" / "labels" / "stage_02" / "run.json").read_text())["origin"]
+    origin = json.loads((tmp_path / "whole" / "labels" / "stage_02" / "run.json").read_text(encoding="utf-8"))["origin"]
     assert origin == fingerprint(first.network)
 
 
@@ -196,7 +196,7 @@ def test_the_first_stage_can_take_the_labels_of_another_run(tmp_path):
     result = run(tmp_path / "own", 1, first_labels=labels_of_another_run(tmp_path / "other"))
     assert [result.store.read(pair).item() for pair in range(NUM_PAIRS)] == [10.0, 11.0, 12.0, 13.0]
     assert result.draws.weights.argmax() == NUM_PAIRS - 1  # the easiest there
-    origin = json.loads((tmp_path / "own" / "labels" / "stage_00" / "run.json").read_text())["origin"]
+    origin = json.loads((tmp_path / "own" / "labels" / "stage_00" / "run.json").read_text(encoding="utf-8"))["origin"]
     assert origin == "another network"
 
 

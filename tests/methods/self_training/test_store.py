@@ -71,6 +71,6 @@ def test_a_run_beyond_its_first_stage_needs_them_no_more(tmp_path):
 
 
 def test_the_bundle_knows_every_setting_that_says_what_an_image_pair_is():
-    content = json.loads(TRAIN.read_text())
+    content = json.loads(TRAIN.read_text(encoding="utf-8"))
     assert content["train"]["label_store"]["settings"] == ["@carried", "@train#label_settings"]
     assert set(IMAGE_PAIRS) <= content["carried"].keys() | content["train"]["label_settings"].keys()

@@ -42,6 +42,6 @@ def test_study_writes_what_it_prints(study, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.setattr(study, "timing", lambda rounds, seed: {"projected_s": 1e-4, "exact_s": 0.02, "ratio": 200.0})
     text = study.emd_study(num_pairs=30, output_dir=str(tmp_path))
-    written = json.loads((tmp_path / "emd_study.json").read_text())
+    written = json.loads((tmp_path / "emd_study.json").read_text(encoding="utf-8"))
     assert f"{written['pearson']['L1']['random']:.4f}" in text
     assert (tmp_path / "emd_study.png").stat().st_size < 60_000

@@ -2,7 +2,6 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.tools.comparison.other_tools import initial
 from common.tools.comparison.region_pair import RegionPair
 
 
@@ -17,7 +16,7 @@ def region_pair(shift):
 
 
 def test_images_are_centered_in_the_cube():
-    fixed, moving = region_pair(0).padded()
+    fixed, moving = region_pair(0).images.arrays()
     assert fixed.shape == (32, 32, 32)
     torch.testing.assert_close(fixed, moving)
     assert fixed[:6].abs().max() < 1e-5
@@ -27,8 +26,8 @@ def test_images_are_centered_in_the_cube():
 @pytest.mark.parametrize(("displacement", "dice"), [(0.0, 3 / 4), (1.0, 1.0)])
 def test_ddf_between_the_cubes_is_scored_on_the_labels(displacement, dice):
     pair = region_pair(1)
-    ddf = torch.as_tensor(initial(*pair.padded())).movedim(-1, 0)
+    ddf = torch.zeros(3, 32, 32, 32)
     ddf[0] += displacement
-    scores = pair.scores(pair.field_of(ddf))
+    scores = pair.scores(pair.images.field_of(ddf))
     assert scores["dice_1"] == pytest.approx(dice)
     assert scores["folding_fraction"] == 0

@@ -26,8 +26,11 @@ def test_results_of_a_list_are_sorted_by_dice(tmp_path):
 def test_line_holds_means_and_the_median_of_the_processor_seconds(tmp_path):
     write(tmp_path, "tool", 0.5, count=3)
     table = comparison_table(tmp_path / "hands-val.json")
-    assert table.splitlines()[0] == "| 3 pairs | Dice | HD95 (mm) | folds (%) | processor seconds per pair |"
-    assert table.splitlines()[2] == "| tool | 0.600 ± 0.100 | 3.00 ± 0.00 | 0.1000 | 2.00 |"
+    assert (
+        table.splitlines()[0]
+        == "| 3 pairs | Dice | HD95 (mm) | folds (%) | processor seconds | seconds | memory (GiB) |"
+    )
+    assert table.splitlines()[2] == "| tool | 0.600 ± 0.100 | 3.00 ± 0.00 | 0.1000 | 2.00 | – | – |"
 
 
 def test_unfinished_tool_says_so(tmp_path):
@@ -36,3 +39,23 @@ def test_unfinished_tool_says_so(tmp_path):
     table = comparison_table(tmp_path / "hands-val.json")
     assert "| slow (2 pairs) |" in table
     assert "| tool |" in table
+
+
+def test_errors_in_mm_come_first_and_rank_the_tools(tmp_path):
+    for tool, error, dice in (("near", 0.5, 0.8), ("far", 2.0, 0.9)):
+        scores = {"item": ["head-0"], "error_mm": [error], "dice": [dice], "peak_gib": [1.5]}
+        write_row(tmp_path / "heads.json", tool, {"title": tool, "scores": scores})
+    lines = comparison_table(tmp_path / "heads.json").splitlines()
+    assert lines[0] == "| 1 pairs | error (mm) | Dice | processor seconds | seconds | memory (GiB) |"
+    assert lines[2:] == [
+        "| far | 2.000 ± 0.000 | 0.900 ± 0.000 | – | – | 1.50 |",
+        "| near | 0.500 ± 0.000 | 0.800 ± 0.000 | – | – | 1.50 |",
+    ]
+
+
+def test_repeats_are_no_further_pairs(tmp_path):
+    rows = [{"item": item, "dice": 0.5, "seconds": x} for item, x in (("a b", 1.0), ("a b #2", 3.0), ("a b #3", 2.0))]
+    write_row(tmp_path / "hands-val.json", "tool", {"title": "tool", "scores": columns(rows)})
+    lines = comparison_table(tmp_path / "hands-val.json").splitlines()
+    assert lines[0].startswith("| 1 pairs |")
+    assert lines[2] == "| tool (3 runs) | 0.500 ± 0.000 | – | 2.00 | – |"

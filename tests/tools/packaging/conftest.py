@@ -89,7 +89,7 @@ def metadata(tiny):
     path = tiny.bundle / "configs" / "metadata.json"
 
     def change(**entries):
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         for name, value in entries.items():
             *parents, last = name.split("#")
             section = content

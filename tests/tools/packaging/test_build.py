@@ -164,7 +164,11 @@ def test_weights_of_another_network_are_named(tiny):
 
 
 def test_network_that_does_not_script_is_named(tiny):
-    text = (tiny.source / "networks" / "tiny.py").read_text().replace("half(image)", "(lambda x: x)(image)")
+    text = (
+        (tiny.source / "networks" / "tiny.py")
+        .read_text(encoding="utf-8")
+        .replace("half(image)", "(lambda x: x)(image)")
+    )
     tiny.write(tiny.source, {"networks/tiny.py": text})
     assert failure(tiny).startswith("tiny: expected network_def to pass torch.jit.script")
 

@@ -35,6 +35,12 @@ def test_commands_of_the_repository_go_and_empty_blocks_with_them():
     assert text.startswith("A\n\n```bash\nls\n```\n")
 
 
+def test_the_sentence_that_announces_a_block_goes_with_it():
+    block = "```bash\npython scripts/x.py\n```\n\n"
+    text = packaged(f"It is small. Own weights, as of v1.2,\nare trained so:\n\n{block}More.\n")
+    assert text.startswith("It is small.\n\nMore.\n")
+
+
 def test_card_names_what_to_install():
     assert "pip install torch==2 monai==1 numpy==3 x==4\n" in packaged("")
 

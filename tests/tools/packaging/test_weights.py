@@ -31,7 +31,7 @@ def test_new_version_keeps_the_record_of_the_old_one(tiny, metadata):
     metadata(version="1.3.0")
     change_weights(tiny.bundle)
     record_weights(tiny.bundle)
-    recorded = json.loads((tiny.bundle / "configs" / "metadata.json").read_text())["model_sha256"]
+    recorded = json.loads((tiny.bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))["model_sha256"]
     assert list(recorded) == ["1.2.0", "1.3.0"]
     assert recorded["1.2.0"] != recorded["1.3.0"]
 

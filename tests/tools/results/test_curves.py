@@ -28,7 +28,7 @@ def test_convergence_of_a_run_is_read(tmp_path):
 def test_every_seed_is_a_line_and_every_row_with_results_a_legend(tmp_path):
     pytest.importorskip("matplotlib.pyplot")
     results = {("hippocampus", "mse"): [runs(0.5, 0.25), runs(0.6, 0.3)], ("hippocampus", "swd"): []}
-    drawn = draw_convergence(TABLE, results, tmp_path / "curves.svg").read_text()
+    drawn = draw_convergence(TABLE, results, tmp_path / "curves.svg").read_text(encoding="utf-8")
     assert drawn.count("<!-- MSE -->") == 2  # the legend of either panel
     assert "<!-- swd -->" not in drawn
 
@@ -43,11 +43,11 @@ def test_the_same_results_give_the_same_file(tmp_path):
 def test_a_data_set_has_panels_of_its_own_once_it_has_a_training(tmp_path):
     pytest.importorskip("matplotlib.pyplot")
     results = {("hippocampus", "mse"): [runs(0.5, 0.25)], ("contoured", "mse"): [{"scores": {}}]}
-    drawn = draw_convergence(TABLE, results, tmp_path / "one.svg").read_text()
+    drawn = draw_convergence(TABLE, results, tmp_path / "one.svg").read_text(encoding="utf-8")
     assert drawn.count("<!-- hippocampus -->") == 2
     assert "<!-- cropped -->" not in drawn
     results["contoured", "swd"] = [runs(0.4, 0.3)]
-    drawn = draw_convergence(TABLE, results, tmp_path / "two.svg").read_text()
+    drawn = draw_convergence(TABLE, results, tmp_path / "two.svg").read_text(encoding="utf-8")
     assert drawn.count("<!-- hippocampus -->") == drawn.count("<!-- cropped -->") == 2
     assert drawn.count("<!-- swd -->") == 2
 
@@ -55,7 +55,7 @@ def test_a_data_set_has_panels_of_its_own_once_it_has_a_training(tmp_path):
 def test_scores_of_different_scale_have_a_logarithmic_axis(tmp_path):
     pytest.importorskip("matplotlib.pyplot")
     results = {("hippocampus", "mse"): [runs(0.5, 0.25)], ("hippocampus", "swd"): [runs(0.005, 0.0025)]}
-    drawn = draw_convergence(TABLE, results, tmp_path / "curves.svg").read_text()
+    drawn = draw_convergence(TABLE, results, tmp_path / "curves.svg").read_text(encoding="utf-8")
     assert "10^{-2}" in drawn
     alike = {("hippocampus", "mse"): [runs(0.5, 0.25)], ("hippocampus", "swd"): [runs(0.4, 0.3)]}
-    assert "10^{-2}" not in draw_convergence(TABLE, alike, tmp_path / "alike.svg").read_text()
+    assert "10^{-2}" not in draw_convergence(TABLE, alike, tmp_path / "alike.svg").read_text(encoding="utf-8")

@@ -68,7 +68,7 @@ def test_every_environment_is_written_once_and_only_while_a_row_names_it(tmp_pat
     for name, machine in (("a", "old"), ("b", "new"), ("c", "new"), ("a", "new")):
         monkeypatch.setattr("common.tools.results.record.environment", lambda machine=machine: {"processor": machine})
         write_row(path, name, {})
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     assert content["environments"] == {"2": {"processor": "new"}}
     assert {row["environment"] for row in content["rows"].values()} == {"2"}
 

@@ -28,7 +28,7 @@ def test_text_around_the_markers_stays(tmp_path):
     path = tmp_path / "README.md"
     path.write_text("a\n<!-- note -->\nb\n<!-- table:x -->\nold\n<!-- /table -->\nc\n")
     assert replace_tables(path, {"x": r"| \1 |"}) == ["x"]
-    assert path.read_text() == "a\n<!-- note -->\nb\n<!-- table:x -->\n| \\1 |\n<!-- /table -->\nc\n"
+    assert path.read_text(encoding="utf-8") == "a\n<!-- note -->\nb\n<!-- table:x -->\n| \\1 |\n<!-- /table -->\nc\n"
 
 
 def test_marker_without_end_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 import os
 import shutil
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ NAME = "mcd_pemd"
 
 
 @pytest.fixture(scope="module")
-def script(load_script):
-    return load_script("package_bundle")
+def script():
+    return import_module("common.commands.package")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import signal
 import stat
 import sys
 import time
+from importlib import import_module
 
 import pytest
 
@@ -47,8 +48,8 @@ CARD = "# Card\n<!-- a comment -->\n<!-- table:sample -->\n<!-- /table -->\nend\
 
 
 @pytest.fixture
-def script(load_script):
-    return load_script("reproduce")
+def script():
+    return import_module("common.commands.reproduce")
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def configure(root, name, **entries):
 def results(root):
     found = {}
     for path in (root / "docs" / "results").glob("*.json"):
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         for name, row in content["rows"].items():
             found[f"{path.stem}-{name}"] = row | {"versions": content["environments"][row["environment"]]}
     return found
@@ -166,7 +167,7 @@ def test_outdated_results_are_not_in_the_tables(script, bundle):
     script.reproduce(str(bundle), seeds=0)
     configure(bundle, "train.json", rate=0.2)
     script.reproduce(str(bundle), tables=True)
-    assert (bundle / "docs" / "studies.md").read_text().count("not run") == 4
+    assert (bundle / "docs" / "studies.md").read_text(encoding="utf-8").count("not run") == 4
 
 
 def test_descriptions_and_folders_leave_a_result_as_it_is(script, bundle, capsys):
@@ -179,7 +180,7 @@ def test_descriptions_and_folders_leave_a_result_as_it_is(script, bundle, capsys
 def test_result_without_a_hash_is_outdated(script, bundle, capsys):
     script.reproduce(str(bundle), rows="none", seeds=0)
     path = bundle / "docs" / "results" / "sample.json"
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     assert len(content["rows"]["none-seed0"].pop("config_hash")) == 8
     path.write_text(json.dumps(content))
     for checkpoint in bundle.rglob("training.pt"):
@@ -232,7 +233,7 @@ def test_only_cells_that_are_named_are_restamped(script, bundle, names):
 
 
 def test_configs_edited_during_a_queue_end_it(script, bundle):
-    table = json.loads((bundle / "docs" / "table.json").read_text())
+    table = json.loads((bundle / "docs" / "table.json").read_text(encoding="utf-8"))
     cells = all_cells(read_table(bundle / "docs" / "table.json"), bundle / "configs")
     configure(bundle, "train.json", rate=0.2)
     with pytest.raises(SystemExit, match=r"configs: expected the configs as they were .* \(hash \w{8}\), got others"):
@@ -248,15 +249,15 @@ def test_bundle_without_a_table_is_refused_with_those_that_have_one(script):
 def test_killed_queue_continues_its_cell_from_the_checkpoint(script, bundle):
     declare(bundle, TABLE | {"datasets": {"sample": {"overrides": {"pause": 0.2}}}})
     queue = in_background(script, str(bundle), max_cells=1)
-    wait_until(lambda: any(len(json.loads(p.read_text())) > 1 for p in bundle.rglob("training.pt")))
+    wait_until(lambda: any(len(json.loads(p.read_text(encoding="utf-8"))) > 1 for p in bundle.rglob("training.pt")))
     (checkpoint,) = bundle.rglob("training.pt")
     queue.kill()
     queue.join()
-    trainer = json.loads(checkpoint.read_text())[0]
+    trainer = json.loads(checkpoint.read_text(encoding="utf-8"))[0]
     os.kill(trainer, signal.SIGKILL)
     wait_until(lambda: is_free(checkpoint.parent))
     script.reproduce(str(bundle), max_cells=1)
-    steps = json.loads(checkpoint.read_text())
+    steps = json.loads(checkpoint.read_text(encoding="utf-8"))
     assert steps[:2] == [trainer, trainer]
     assert len(steps) == 6
     assert len(set(steps)) == 2
@@ -271,7 +272,7 @@ def test_training_that_outlives_its_queue_keeps_its_cell(script, bundle, capsys)
     queue.join()
     script.reproduce(str(bundle), rows="none", seeds=0, list=True)
     assert "running" in capsys.readouterr().out
-    wait_until(lambda: any(len(json.loads(p.read_text())) == 6 for p in bundle.rglob("training.pt")))
+    wait_until(lambda: any(len(json.loads(p.read_text(encoding="utf-8"))) == 6 for p in bundle.rglob("training.pt")))
 
 
 def test_stopped_queue_stops_its_training(script, bundle):
@@ -281,7 +282,7 @@ def test_stopped_queue_stops_its_training(script, bundle):
     os.kill(queue.pid, signal.SIGINT)
     queue.join()
     (checkpoint,) = bundle.rglob("training.pt")
-    trainer = json.loads(checkpoint.read_text())[0]
+    trainer = json.loads(checkpoint.read_text(encoding="utf-8"))[0]
     with pytest.raises(ProcessLookupError):
         os.kill(trainer, 0)
     assert queue.exitcode != 0
@@ -292,7 +293,7 @@ def test_two_queues_share_the_cells(script, bundle):
     queues = [in_background(script, str(bundle)) for _ in range(2)]
     for queue in queues:
         queue.join()
-    trainers = [set(json.loads(path.read_text())) for path in bundle.rglob("training.pt")]
+    trainers = [set(json.loads(path.read_text(encoding="utf-8"))) for path in bundle.rglob("training.pt")]
     assert [queue.exitcode for queue in queues] == [0, 0]
     assert len(results(bundle)) == 6
     assert [len(trainer) for trainer in trainers] == [1] * 6
@@ -325,7 +326,7 @@ def test_cell_on_real_data_waits_for_its_folder(script, bundle, tmp_path, capsys
     (result,) = results(bundle).values()
     (arguments,) = bundle.rglob("train_arguments.json")
     assert result["settings"]["train"]["dataset_dir"] == "{dataset_dir}"
-    assert json.loads(arguments.read_text())["dataset_dir"] == str(tmp_path)
+    assert json.loads(arguments.read_text(encoding="utf-8"))["dataset_dir"] == str(tmp_path)
 
 
 def test_tables_show_mean_deviation_and_what_is_missing(script, bundle):
@@ -333,7 +334,7 @@ def test_tables_show_mean_deviation_and_what_is_missing(script, bundle):
     script.reproduce(str(bundle), rows="pemd", seeds=(0, 2))
     script.reproduce(str(bundle), tables=True)
     # accuracies 0.50 and 0.52: mean 51.0 %, sample standard deviation √2 %
-    assert (bundle / "docs" / "studies.md").read_text().splitlines() == [
+    assert (bundle / "docs" / "studies.md").read_text(encoding="utf-8").splitlines() == [
         "# Card",
         "<!-- a comment -->",
         "<!-- table:sample -->",
@@ -349,9 +350,9 @@ def test_tables_show_mean_deviation_and_what_is_missing(script, bundle):
 def test_tables_built_twice_are_the_same(script, bundle):
     script.reproduce(str(bundle), seeds=0)
     script.reproduce(str(bundle), tables=True)
-    once = (bundle / "docs" / "studies.md").read_text()
+    once = (bundle / "docs" / "studies.md").read_text(encoding="utf-8")
     script.reproduce(str(bundle), tables=True)
-    assert (bundle / "docs" / "studies.md").read_text() == once
+    assert (bundle / "docs" / "studies.md").read_text(encoding="utf-8") == once
 
 
 def test_list_runs_nothing(script, bundle, capsys):

@@ -1,21 +1,30 @@
 """The command line that puts data sets on disk."""
 
+import ast
 import json
-import sys
+import shlex
 import tarfile
 import zipfile
+from importlib import import_module
+from pathlib import Path
 from urllib.error import URLError
 
+import nibabel as nib
+import numpy as np
 import pytest
+from monai.bundle import ConfigParser
 
+from common.commands.cli import run
 from common.data.layouts.decathlon import decathlon_subjects, decathlon_val_pairs
 from common.data.layouts.learn2reg import learn2reg_pairs
 from common.data.layouts.multi_contrast import multi_contrast_subjects
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module")
-def prepare_data(load_script):
-    return load_script("prepare_data")
+def prepare_data():
+    return import_module("common.commands.prepare")
 
 
 def write_task(folder, numbers):
@@ -61,7 +70,7 @@ def test_the_split_is_that_of_the_data_at_hand(registration_data, tmp_path, prep
     prepare_data.hippocampus(str(tmp_path / "data"))
     for name, key in (("splits.json", None), ("val_pairs.json", "pairs")):
         folders = tmp_path / "data", registration_data / "Task04_Hippocampus"
-        ours, theirs = (json.loads((folder / name).read_text()) for folder in folders)
+        ours, theirs = (json.loads((folder / name).read_text(encoding="utf-8")) for folder in folders)
         assert (ours[key] if key else ours) == (theirs[key] if key else theirs)
 
 
@@ -88,7 +97,7 @@ def test_the_split_depends_on_the_seed_alone(tmp_path, prepare_data, fake_downlo
     texts = []
     for number, seed in enumerate((1, 1, 2)):
         prepare_data.hippocampus(str(tmp_path / str(number)), seed=seed)
-        texts.append((tmp_path / str(number) / "splits.json").read_text())
+        texts.append((tmp_path / str(number) / "splits.json").read_text(encoding="utf-8"))
     assert texts[0] == texts[1] != texts[2]
 
 
@@ -108,7 +117,7 @@ def test_an_existing_folder_is_not_touched(tmp_path, prepare_data):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="expected a folder that does not exist yet"):
         prepare_data.hippocampus(str(tmp_path))
-    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "mine"
 
 
 def test_sample_writes_the_multi_contrast_layout(tmp_path, prepare_data):
@@ -151,7 +160,54 @@ def test_list_names_every_set_and_its_licence(prepare_data):
     assert all(name in text for name in ("hippocampus", "CC-BY-SA 4.0", "sample", *prepare_data.LEARN2REG_TASKS))
 
 
-def test_the_command_line_ends_with_a_message_instead_of_a_traceback(prepare_data, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["prepare_data.py", "learn2reg", "--task", "NLTS"])
-    with pytest.raises(SystemExit, match="prepare_data: task: there is no 'NLTS', did you mean 'NLST'"):
-        prepare_data.main()
+def test_the_command_line_ends_with_a_message_instead_of_a_traceback(capsys):
+    with pytest.raises(SystemExit):
+        run("prepare", ["learn2reg", "--task", "NLTS"])
+    assert "error: task: there is no 'NLTS', did you mean 'NLST'" in capsys.readouterr().err
+
+
+def unknown_options(command):
+    """Options of a bundle's command that its configs do not have."""
+    words = shlex.split(command)
+    found = dict(zip(words[5::2], words[6::2], strict=True))
+    files = found.pop("--config_file")
+    names = ast.literal_eval(files) if files.startswith("[") else [files]
+    config = ConfigParser.load_config_files([str(ROOT / name) for name in names])
+    return [option for option in found if option.removeprefix("--") not in config]
+
+
+def write_scans(folder, count, size, lowest=0.0):
+    folder.mkdir()
+    for number in range(count):
+        volume = np.full((size, size, size), lowest, dtype=np.float32)
+        volume[0] = 100
+        nib.save(nib.Nifti1Image(volume, np.eye(4)), folder / f"case{number}.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("size", "lowest", "bundles"),
+    [
+        (20, 0.0, ["wasserstein_voxelmorph", "cyclical_self_training", "mine_voxelmorph"]),
+        (70, 0.0, ["mine_voxelmorph"]),
+        (70, -1000.0, ["cyclical_self_training"]),
+    ],
+    ids=["regions", "heads", "ct"],
+)
+def test_own_images_end_with_the_commands_that_train_on_them(tmp_path, prepare_data, size, lowest, bundles):
+    write_scans(tmp_path / "scans", 6, size, lowest)
+    message = prepare_data.folder(str(tmp_path / "scans"), str(tmp_path / "data"))
+    first, _, *commands = message.splitlines()
+    assert first == f"{tmp_path / 'data'}: 2 fit, 2 tune, 2 val"
+    assert [command.partition("bundles/")[2].partition("/")[0] for command in commands] == bundles
+    assert [unknown_options(command) for command in commands] == [[]] * len(bundles)
+
+
+def test_contrasts_end_with_commands_that_hold_out_the_val_subjects(tmp_path, prepare_data):
+    prepare_data.sample(str(tmp_path / "heads"), num_subjects=3, region="hippocampus", spacing=4)
+    message = prepare_data.folder(str(tmp_path / "heads"), str(tmp_path / "data"))
+    commands = message.splitlines()[2:]
+    assert len(commands) == 2
+    for command in commands:
+        words = shlex.split(command)
+        assert unknown_options(command) == []
+        assert len(ast.literal_eval(words[words.index("--val_subjects") + 1])) == 1

@@ -1,0 +1,4 @@
+from .registration.registrar import register as register
+from .registration.result import Registration as Registration
+
+__version__: str

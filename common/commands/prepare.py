@@ -1,0 +1,299 @@
+"""Puts a data set on disk in the layout that the bundles read.
+
+    python scripts/prepare_data.py list
+    python scripts/prepare_data.py hippocampus --output_dir data/Task04_Hippocampus
+    python scripts/prepare_data.py sample --output_dir data/sample --num_subjects 5
+    python scripts/prepare_data.py folder --images scans --output_dir data/mine
+    python scripts/prepare_data.py folder --images scans.csv --output_dir data/mine --val 0.3
+    python scripts/prepare_data.py limb --dataset_dir data/LimbCTMR/sts002 --output_dir data/limb
+    python scripts/prepare_data.py learn2reg --task NLST
+    python scripts/prepare_data.py learn2reg --task NLST --archive NLST.zip --output_dir data/NLST
+
+A folder appears when it is complete; nothing is written where a download fails.
+"""
+
+import json
+import shlex
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+from monai.apps import DecathlonDataset, download_url, extractall
+
+from ..data.layouts.decathlon import decathlon_subjects
+from ..data.layouts.learn2reg import learn2reg_subjects
+from ..data.pairs import random_pairs
+from ..data.sample.folder import write_sample_population
+from ..data.splits import split_subjects
+from ..data.training_folder import IMAGE, TrainingFolder, write_training_folder
+from ..files import new_folder
+from ..methods.mcd_pemd.disjoint_regions import write_regions
+from ..words import did_you_mean
+
+HIPPOCAMPUS = "Task04_Hippocampus"
+HIPPOCAMPUS_SPLIT = Path(__file__).with_name("hippocampus_split.json")
+HIPPOCAMPUS_PARTS = {"fit": 0.7, "tune": 0.1, "val": 0.2}
+NUM_VAL_PAIRS = 50
+HEAD_CONTRASTS = ("T1", "T2", "FLAIR")
+LARGEST_REGION_MM = 64  # pad_mm of the bundles that take crops
+PAIRS_OF_REGIONS = 290  # num_pairs of cyclical_self_training's hippocampus.json
+LOWEST_OF_MR = -200  # below it an image is CT in HU
+BROKEN_ARCHIVE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, tarfile.TarError)
+
+LEARN2REG_TASKS = {
+    "NLST": "lung CT, inhale and exhale of one person, with lung masks and keypoints",
+    "LungCT": "lung CT, inhale and exhale of one person, with lung masks and keypoints",
+    "OASIS": "brain T1 of different persons, with 35 labels",
+    "AbdomenCTCT": "abdominal CT of different persons, with 13 labels",
+    "AbdomenMRCT": "abdominal MR and CT of one person, with 4 labels",
+    "HippocampusMR": "hippocampus T1 of different persons, with 2 labels",
+}
+LEARN2REG_HELP = """{task}: {content}.
+1. Register at https://learn2reg.grand-challenge.org and open the page of the data sets. Each set has its own terms,
+   printed there and in the archive's dataset JSON under "licence"; read them before you download.
+2. Download the archive of {task} with the browser.
+3. python scripts/prepare_data.py learn2reg --task {task} --archive ARCHIVE.zip --output_dir data/{task}
+The folder then holds one dataset JSON (dataset.json or {task}_dataset.json), imagesTr, and labelsTr, masksTr,
+keypointsTr where the set has them. As --dataset_dir, cyclical_self_training takes such sets of images and labels,
+cyclical_self_training_points those with keypoints; mine_voxelmorph takes the OASIS of Neurite in place of this one."""
+
+
+class PrepareError(ValueError):
+    """A data set could not be prepared; nothing was written."""
+
+
+def list_sets() -> str:
+    """Names the data sets and how to get them.
+
+    Returns:
+        One line per set.
+    """
+    lines = [
+        "hippocampus   downloaded: Medical Segmentation Decathlon Task04, labeled T1 regions, CC-BY-SA 4.0",
+        "limb          by hand: CT and T1 of one leg, TCIA Soft-tissue-Sarcoma, CC BY 3.0; split into two regions here",
+        "heads         by hand: skull-stripped T1, T2, FLAIR on one grid of 1 mm, in the layout of sample; cards have"
+        " stroke01 (VolumeRenderingData, MIT), ms07, ms19, ms26 (open MS data, CC BY), lgg6692 (TCIA, CC BY 3.0)",
+        "folder        made of your own images: --images LIST.csv or a folder; checked, split, ready to train on",
+        "sample        made here: warps of the ICBM 2009a template with T1, T2, FLAIR and labels; needs nilearn",
+    ]
+    lines += [f"learn2reg --task {task:14s} by hand: {content}" for task, content in LEARN2REG_TASKS.items()]
+    return "\n".join(lines)
+
+
+def hippocampus(output_dir: str, seed: int | None = None) -> str:
+    """Downloads Decathlon Task04 and writes a split and the pairs to score.
+
+    Args:
+        output_dir: a folder that does not exist yet.
+        seed: draws ``splits.json`` (fit 70 %, tune 10 %, val 20 %) and ``val_pairs.json`` (50 pairs) anew; left out,
+            they are those of every figure of this collection, with 210 of the 260 labeled subjects.
+
+    Returns:
+        What was written.
+
+    Raises:
+        FileExistsError: ``output_dir`` exists.
+        PrepareError: the download failed or is damaged.
+    """
+    url = DecathlonDataset.resource[HIPPOCAMPUS]
+    output_dir = Path(output_dir).expanduser()
+    with new_folder(output_dir) as folder, tempfile.TemporaryDirectory(dir=folder.parent) as download:
+        archive = Path(download) / "archive.tar"
+        try:
+            download_url(url, archive, hash_val=DecathlonDataset.md5[HIPPOCAMPUS], hash_type="md5")
+            extractall(archive, download)
+        except BROKEN_ARCHIVE as error:
+            raise PrepareError(f"{url}: the download failed ({error}); nothing was written") from error
+        _move_content(Path(download) / HIPPOCAMPUS, folder)
+        try:
+            counts = _write_hippocampus_split(folder) if seed is None else _draw_hippocampus_split(folder, seed)
+        except BROKEN_ARCHIVE as error:
+            raise PrepareError(f"{url}: {error}; nothing was written") from error
+    return f"{output_dir}: {counts}, {NUM_VAL_PAIRS} val pairs; CC-BY-SA 4.0, cite the Medical Segmentation Decathlon"
+
+
+def sample(output_dir: str, num_subjects: int = 5, seed: int = 0, region: str = "head", spacing: int = 1) -> str:
+    """Writes the sample population in the multi-contrast layout.
+
+    Args:
+        output_dir: a folder that does not exist yet.
+        num_subjects: how many.
+        seed: of the population.
+        region: head or hippocampus.
+        spacing: voxel size in mm, a whole number.
+
+    Returns:
+        What was written.
+    """
+    folder = write_sample_population(output_dir, num_subjects, seed, region=region, spacing=spacing)
+    return f"{folder}: {num_subjects} subjects with T1, T2, FLAIR and label"
+
+
+def folder(images: str, output_dir: str, tune: float = 0.1, val: float = 0.2, seed: int = 0) -> str:
+    """Checks your own NIfTI images, splits their subjects and puts them into a folder that the bundles train on.
+
+    Args:
+        images: CSV or JSON list with subject, image and perhaps label, or subject and a column per contrast (T1, T2);
+            or a folder of NAME.nii.gz with NAME_label.nii.gz, or with a subfolder per subject and a file per contrast.
+        output_dir: a folder that does not exist yet; gets hard links, or copies where they are impossible.
+        tune: share of the subjects that validate a training, at least two; of several contrasts none.
+        val: share of the subjects that an evaluation scores.
+        seed: of the split.
+
+    Returns:
+        What was written, and the commands that train on it.
+
+    Raises:
+        ValueError: for files that cannot be used, one line each; nothing is written.
+    """
+    written = write_training_folder(images, output_dir, tune, val, seed)
+    counts = ", ".join(f"{len(names)} {part}" for part, names in written.parts.items())
+    return "\n".join([f"{written.folder}: {counts}", "train on it with one of", *_trainings(written)])
+
+
+def _trainings(written: TrainingFolder) -> list[str]:
+    """Commands of the bundles that can be trained on a folder."""
+    if written.contrasts != [IMAGE]:
+        first, second = sorted(written.contrasts, key=_rank)[:2]
+        held_out = ["--val_subjects", "[" + ",".join(f"'{name}'" for name in written.parts["val"]) + "]"]
+        options = {"mcd_pemd": ["--source_contrast", first, "--target_contrast", second, *held_out]}
+        if {first, second} <= set(HEAD_CONTRASTS):
+            options["mine_voxelmorph"] = ["--fixed_contrast", first, "--moving_contrast", second, *held_out]
+        return [_training(written.folder, bundle, words) for bundle, words in options.items()]
+    labels = ["--num_structures", str(written.num_structures)] if written.num_structures else []
+    box = [size + size % 2 for size in written.box_mm]
+    if max(box) <= LARGEST_REGION_MM:
+        num_fit = len(written.parts["fit"])
+        few = ["--num_pairs", "0"] if num_fit * (num_fit - 1) < PAIRS_OF_REGIONS else []
+        return [
+            _training(written.folder, "wasserstein_voxelmorph", ["--box_mm", str(box).replace(" ", ""), *labels]),
+            _training(written.folder, "cyclical_self_training", [*labels, *few], "hippocampus.json"),
+            _training(written.folder, "mine_voxelmorph", labels, "hippocampus.json"),
+        ]
+    if written.lowest < LOWEST_OF_MR:
+        return [_training(written.folder, "cyclical_self_training", labels)]
+    words = ["--fixed_contrast", "T1", "--moving_contrast", "T1", "--pairing", "inter"]
+    return [_training(written.folder, "mine_voxelmorph", [*words, *labels])]
+
+
+def _rank(contrast: str) -> int:
+    return HEAD_CONTRASTS.index(contrast) if contrast in HEAD_CONTRASTS else len(HEAD_CONTRASTS)
+
+
+def _training(folder: Path, bundle: str, words: list[str], overlay: str = "") -> str:
+    config = f"bundles/{bundle}/configs/train.json"
+    config = f"['{config}','bundles/{bundle}/configs/{overlay}']" if overlay else config
+    words = ["--config_file", config, "--dataset_dir", str(folder), *words]
+    listed = " ".join(f'"{word}"' if word.startswith("[") else shlex.quote(word) for word in words)
+    return f"  python -m monai.bundle run training {listed}"
+
+
+def limb(dataset_dir: str, output_dir: str, gap_mm: float = 20.0) -> str:
+    """Writes two disjoint regions of one leg as two subjects with T1 and CT, in the multi-contrast layout.
+
+    Args:
+        dataset_dir: folder with T1.nii.gz and CT.nii.gz in one world frame.
+        output_dir: a folder that does not exist yet.
+        gap_mm: distance of the regions along the leg.
+
+    Returns:
+        What was written.
+    """
+    files = {contrast: Path(dataset_dir).expanduser() / f"{contrast}.nii.gz" for contrast in ("T1", "CT")}
+    ranges = write_regions(files, output_dir, gap_mm=gap_mm)
+    slices = ", ".join(f"{name} slices {first} to {end - 1}" for name, (first, end) in ranges.items())
+    return f"{output_dir}: {slices} of 1 mm"
+
+
+def learn2reg(task: str, archive: str = "", output_dir: str = "") -> str:
+    """Explains how to get a Learn2Reg set, or unpacks and checks its archive.
+
+    Args:
+        task: one of the names that ``list`` prints.
+        archive: the downloaded zip or tar file; empty for the explanation.
+        output_dir: a folder that does not exist yet.
+
+    Returns:
+        The explanation, or what was written.
+
+    Raises:
+        ValueError: an unknown task.
+        PrepareError: the archive is damaged or holds something else.
+    """
+    if task not in LEARN2REG_TASKS:
+        raise ValueError(f"task: there is no {task!r}, {did_you_mean(task, list(LEARN2REG_TASKS))}")
+    if not archive:
+        return LEARN2REG_HELP.format(task=task, content=LEARN2REG_TASKS[task])
+    if not output_dir:
+        raise ValueError("output_dir: expected a folder that does not exist yet, got nothing")
+    archive, output_dir = Path(archive).expanduser(), Path(output_dir).expanduser()
+    if not archive.is_file():
+        raise FileNotFoundError(f"archive: expected a file, found nothing at {archive}")
+    with new_folder(output_dir) as folder, tempfile.TemporaryDirectory(dir=folder.parent) as unpacked:
+        try:
+            extractall(archive, unpacked, has_base=False)
+            _move_content(_dataset_root(Path(unpacked)), folder)
+            num_images = len(learn2reg_subjects(folder))
+        except BROKEN_ARCHIVE as error:
+            raise PrepareError(
+                f"{archive}: expected the Learn2Reg set {task}, got {error}; nothing was written"
+            ) from error
+    return f"{output_dir}: {num_images} training images"
+
+
+def _draw_hippocampus_split(folder: Path, seed: int) -> str:
+    parts = split_subjects(decathlon_subjects(folder), HIPPOCAMPUS_PARTS, seed)
+    names = {part: [subject["subject"] for subject in subjects] for part, subjects in parts.items()}
+    pairs = random_pairs(parts["val"], NUM_VAL_PAIRS, seed)
+    listed = [[pair["fixed_subject"], pair["moving_subject"]] for pair in pairs]
+    return _write_split(folder, names, listed, f"pairs of the val subjects, fixed then moving, seed {seed}")
+
+
+def _write_hippocampus_split(folder: Path) -> str:
+    content = json.loads(HIPPOCAMPUS_SPLIT.read_text(encoding="utf-8"))
+    names = {part: [_hippocampus_name(number) for number in content[part]] for part in HIPPOCAMPUS_PARTS}
+    pairs = [[_hippocampus_name(number) for number in pair] for pair in content["val_pairs"]]
+    present = {subject["subject"] for subject in decathlon_subjects(folder)}
+    missing = sorted({name for part in names.values() for name in part} - present)
+    if missing:
+        listed = f"{missing[0]} and {len(missing) - 1} more of {HIPPOCAMPUS_SPLIT.name}"
+        raise ValueError(f"expected {listed} in the archive")
+    return _write_split(folder, names, pairs, "pairs of the val subjects, fixed then moving, of every figure")
+
+
+def _hippocampus_name(number: int) -> str:
+    return f"hippocampus_{number:03d}"
+
+
+def _write_split(folder: Path, names: dict[str, list[str]], pairs: list[list[str]], description: str) -> str:
+    content = {"description": description, "pairs": pairs}
+    (folder / "splits.json").write_text(json.dumps(names, indent=1), encoding="utf-8")
+    (folder / "val_pairs.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    return ", ".join(f"{len(subjects)} {part}" for part, subjects in names.items())
+
+
+def _dataset_root(folder: Path) -> Path:
+    found = [file.parent for file in sorted(folder.rglob("*dataset.json")) if not file.name.startswith(".")]
+    if not found:
+        raise FileNotFoundError("an archive without a dataset JSON")
+    return min(found, key=_depth)
+
+
+def _depth(path: Path) -> int:
+    return len(path.parts)
+
+
+def _move_content(source: Path, folder: Path) -> None:
+    for entry in source.iterdir():
+        entry.rename(folder / entry.name)
+
+
+DATA_SETS = {
+    "list": list_sets,
+    "hippocampus": hippocampus,
+    "sample": sample,
+    "folder": folder,
+    "limb": limb,
+    "learn2reg": learn2reg,
+}
