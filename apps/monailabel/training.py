@@ -256,7 +256,7 @@ def _run(files: Sequence[str]) -> None:
         for line in filter(str.strip, process.stdout or ()):
             logger.info(line.rstrip())
             lines.append(line.strip())
-            errors += [line.strip()] if _ERROR.match(line) else []
+            errors += [line.strip().removeprefix("error: ")] if _ERROR.match(line) or line.startswith("error: ") else []
     if process.returncode:
         reason = (errors or list(lines) or ["it ended without a word"])[0]  # of a chain of errors the cause comes first
         raise RuntimeError(f"the training failed: {_FOLDERS.sub('', reason)}")
