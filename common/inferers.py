@@ -80,10 +80,13 @@ class RefiningInferer(RepeatedInferer):
     Args:
         num_passes: network calls per pair, see :class:`RepeatedInferer`.
         refinement: on the images of the pair; None leaves it out.
+        inferer: how the network is called, see :class:`RepeatedInferer`.
     """
 
-    def __init__(self, num_passes: int = 1, refinement: ImageRefinement | None = None) -> None:
-        super().__init__(num_passes)
+    def __init__(
+        self, num_passes: int = 1, refinement: ImageRefinement | None = None, inferer: Inferer | None = None
+    ) -> None:
+        super().__init__(num_passes, inferer)
         self.refinement = refinement
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any):

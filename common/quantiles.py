@@ -45,8 +45,9 @@ def background_level(volume: torch.Tensor) -> torch.Tensor:
         >>> background_level(torch.full((1, 5, 5, 5), 7.0)).item()
         7.0
     """
-    faces = [volume.select(axis, place).flatten() for axis in (1, 2, 3) for place in (0, -1)]
-    return torch.cat(faces).median()
+    firsts = [volume.select(axis, 0).flatten() for axis in (1, 2, 3)]
+    lasts = [volume.select(axis, -1).flatten() for axis in (1, 2, 3)]
+    return torch.cat(firsts + lasts).median()
 
 
 def object_range(

@@ -17,10 +17,11 @@ from common.tools.command_line import run_command
 from common.tools.comparison.head_pair import HeadPair, warped_heads
 from common.tools.comparison.other_tools import METHODS, OtherTool
 from common.tools.comparison.our_tools import BundleTool, RegisterTool
-from common.tools.comparison.own_process import ServedTool, Tool, own_process
+from common.tools.comparison.own_process import Tool
 from common.tools.comparison.region_pair import RegionPair
-from common.tools.comparison.table import COLUMNS, comparison_table
-from common.tools.results.record import ScoredRow, summary
+from common.tools.comparison.scoring import score_pairs
+from common.tools.comparison.table import comparison_table
+from common.tools.results.record import summary
 from common.tools.results.tables import replace_tables
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -73,7 +74,8 @@ def compare(
         refine: iterations on each level of the refinement by Adam of scripts/register.py, alone or after the bundle;
             overrides are then settings of it, such as --weight 0.5.
         search: passes of its discrete search, before the refinement or alone.
-        table: a Markdown page whose places ``<!-- comparison:LIST -->`` … ``<!-- /comparison -->`` are filled instead.
+        table: a Markdown page whose places ``<!-- comparison:LIST -->`` … ``<!-- /comparison -->`` are filled instead;
+            LIST@ROW adds p of Wilcoxon's signed-rank test against that row, LIST@best against the best one.
         **overrides: entries of the bundle's inference.json, such as --num_passes 2; they are kept with the results.
     """
     folder = Path(results_dir or RESULTS)
@@ -93,26 +95,13 @@ def compare(
         make_tool = _tool(tool, bundle, ckpt_path, overrides)
     pairs = _pairs(dataset_dir, part, contrasts, num_pairs, repeat)
     name = "-".join([Path(dataset_dir).name, *contrasts, part, *([f"{num_threads}_threads"] * (num_threads > 1))])
-    with own_process(num_threads) as served:
-        settings = served.start(make_tool, num_threads)
-        record = ScoredRow(folder / f"{name}.json", tool, settings, overwrite, title=title or _title(tool))
-        _score(served, pairs, record)
+    path = folder / f"{name}.json"
+    record = score_pairs(make_tool, pairs, path, tool, title or _title(tool), num_threads, overwrite)
     print(f"{record.path}, {tool}: {json.dumps(summary(record.rows))}")
 
 
 def _title(tool: str) -> str:
     return METHODS[tool].title if tool in METHODS else tool
-
-
-def _score(served: ServedTool, pairs: dict[str, Callable[[], RegionPair | HeadPair]], record: ScoredRow) -> None:
-    """Register and score the pairs that a row lacks."""
-    for item, make_pair in pairs.items():
-        if not record.has(item):
-            pair = make_pair()
-            field_mm, costs = served.register(pair.images)
-            scores = {name: value for name, value in pair.scores(field_mm).items() if name in COLUMNS} | costs
-            record.add(item, scores)
-            print(f"{item} {json.dumps(scores)}", flush=True)
 
 
 def _pairs(
@@ -132,8 +121,11 @@ def _fill(page: str, folder: Path) -> None:
     """Put tables of the lists that a page names into it."""
     if not page:
         raise ValueError("expected dataset_dir, or --table PAGE, got neither")
-    lists = re.findall(r"<!-- comparison:(\S+) -->", Path(page).read_text(encoding="utf-8"))
-    tables = {name: comparison_table(folder / f"{name}.json") for name in lists if (folder / f"{name}.json").is_file()}
+    tables = {}
+    for place in re.findall(r"<!-- comparison:(\S+) -->", Path(page).read_text(encoding="utf-8")):
+        name, _, against = place.partition("@")
+        if (folder / f"{name}.json").is_file():
+            tables[place] = comparison_table(folder / f"{name}.json", against)
     print(f"{page}: {', '.join(replace_tables(page, tables, marker='comparison')) or 'no place marked'}")
 
 

@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from common.registration.greedy import EFFORTS, refinement_of
+from common.registration.greedy import EFFORTS, FEATURES, refinement_of
+from common.registration.prediction import gives_features
 from common.registration.registrar import Registrar, own_effort
 from common.solvers.greedy import SIMILARITIES
 from common.words import did_you_mean, one_of
@@ -60,7 +61,9 @@ def choices(bundle: str, is_labels: bool) -> dict[str, Any]:
     """
     efforts = _first(own_effort(bundle), ("none", *EFFORTS))
     known: dict[str, Any] = {"moving": NEAREST if is_labels else "", "affine": list(AFFINES), "effort": efforts}
-    known |= {"similarity": _first("mind", SIMILARITIES), "init": list(INITS), "tag": FINAL}
+    others = [name for name in SIMILARITIES if name != FEATURES]
+    similarities = [FEATURES] if bundle != "none" and gives_features(bundle) else _first("mind", others)
+    known |= {"similarity": similarities, "init": list(INITS), "tag": FINAL}
     return known | ({"neighbors": list(NEIGHBORS), "fusion": list(FUSIONS)} if is_labels else {})
 
 

@@ -79,6 +79,7 @@ RECIPES = {
 REFUSED = {
     "cyclical_self_training_points": "it learns from keypoint clouds of two breathing phases of one chest, which a "
     "datastore of images does not hold; python -m monai.bundle run training trains it on a folder of clouds",
+    "any_contrast": "it learns from generated pairs, not from images; python -m monai.bundle run training trains it",
 }
 
 

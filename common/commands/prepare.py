@@ -6,6 +6,8 @@
     python scripts/prepare_data.py folder --images scans --output_dir data/mine
     python scripts/prepare_data.py folder --images scans.csv --output_dir data/mine --val 0.3
     python scripts/prepare_data.py limb --dataset_dir data/LimbCTMR/sts002 --output_dir data/limb
+    python scripts/prepare_data.py sata --dataset_dir data/SATA_raw --output_dir data/SATA
+    python scripts/prepare_data.py dirlab --dataset_dir data/COPD_raw --output_dir data/COPD
     python scripts/prepare_data.py learn2reg --task NLST
     python scripts/prepare_data.py learn2reg --task NLST --archive NLST.zip --output_dir data/NLST
 
@@ -21,20 +23,18 @@ from pathlib import Path
 
 from monai.apps import DecathlonDataset, download_url, extractall
 
-from ..data.layouts.decathlon import decathlon_subjects
 from ..data.layouts.learn2reg import learn2reg_subjects
-from ..data.pairs import random_pairs
+from ..data.layouts.sata import sata_subjects
 from ..data.sample.folder import write_sample_population
-from ..data.splits import split_subjects
 from ..data.training_folder import IMAGE, TrainingFolder, write_training_folder
 from ..files import new_folder
+from ..methods.cyclical_self_training_points.dirlab import write_copd_archives
 from ..methods.mcd_pemd.disjoint_regions import write_regions
 from ..words import did_you_mean
+from .data_sets import listed_data_sets
+from .hippocampus_split import SHARES, draw_split, write_published_split
 
 HIPPOCAMPUS = "Task04_Hippocampus"
-HIPPOCAMPUS_SPLIT = Path(__file__).with_name("hippocampus_split.json")
-HIPPOCAMPUS_PARTS = {"fit": 0.7, "tune": 0.1, "val": 0.2}
-NUM_VAL_PAIRS = 50
 HEAD_CONTRASTS = ("T1", "T2", "FLAIR")
 LARGEST_REGION_MM = 64  # pad_mm of the bundles that take crops
 PAIRS_OF_REGIONS = 290  # num_pairs of cyclical_self_training's hippocampus.json
@@ -64,38 +64,43 @@ class PrepareError(ValueError):
 
 
 def list_sets() -> str:
-    """Names the data sets and how to get them.
+    """Names the data sets of the papers, their terms and layouts, and how to get them.
 
     Returns:
-        One line per set.
+        An entry per published set, then what else can be prepared.
     """
     lines = [
-        "hippocampus   downloaded: Medical Segmentation Decathlon Task04, labeled T1 regions, CC-BY-SA 4.0",
-        "limb          by hand: CT and T1 of one leg, TCIA Soft-tissue-Sarcoma, CC BY 3.0; split into two regions here",
-        "heads         by hand: skull-stripped T1, T2, FLAIR on one grid of 1 mm, in the layout of sample; cards have"
-        " stroke01 (VolumeRenderingData, MIT), ms07, ms19, ms26 (open MS data, CC BY), lgg6692 (TCIA, CC BY 3.0)",
-        "folder        made of your own images: --images LIST.csv or a folder; checked, split, ready to train on",
-        "sample        made here: warps of the ICBM 2009a template with T1, T2, FLAIR and labels; needs nilearn",
+        listed_data_sets(),
+        "More sets of Learn2Reg, the same way:",
+        *(f"  {task:14s} {content}" for task, content in LEARN2REG_TASKS.items()),
+        "Made here:",
+        "  sample         warps of the ICBM 2009a template with T1, T2, FLAIR and labels; needs nilearn",
+        "  folder         of your own images: --images LIST.csv or a folder; checked, split, ready to train on",
     ]
-    lines += [f"learn2reg --task {task:14s} by hand: {content}" for task, content in LEARN2REG_TASKS.items()]
     return "\n".join(lines)
 
 
-def hippocampus(output_dir: str, seed: int | None = None) -> str:
+def hippocampus(output_dir: str, seed: int | None = None, tune: float = 0.1, val: float = 0.2) -> str:
     """Downloads Decathlon Task04 and writes a split and the pairs to score.
 
     Args:
         output_dir: a folder that does not exist yet.
         seed: draws ``splits.json`` (fit 70 %, tune 10 %, val 20 %) and ``val_pairs.json`` (50 pairs) anew; left out,
             they are those of every figure of this collection, with 210 of the 260 labeled subjects.
+        tune: share of the tune part with a seed; 0.15 is the 65/15/20 % of Shams et al., ISBI 2022.
+        val: share of the val part with a seed.
 
     Returns:
         What was written.
 
     Raises:
         FileExistsError: ``output_dir`` exists.
-        PrepareError: the download failed or is damaged.
+        PrepareError: the download failed or is damaged, or shares come without a seed.
     """
+    if min(tune, val) <= 0 or tune + val >= 1:
+        raise PrepareError(f"expected shares tune and val that leave one for fit, got {tune} and {val}")
+    if seed is None and (tune, val) != SHARES:
+        raise PrepareError(f"expected a seed with the shares tune {tune} and val {val}, got none; nothing was written")
     url = DecathlonDataset.resource[HIPPOCAMPUS]
     output_dir = Path(output_dir).expanduser()
     with new_folder(output_dir) as folder, tempfile.TemporaryDirectory(dir=folder.parent) as download:
@@ -107,10 +112,10 @@ def hippocampus(output_dir: str, seed: int | None = None) -> str:
             raise PrepareError(f"{url}: the download failed ({error}); nothing was written") from error
         _move_content(Path(download) / HIPPOCAMPUS, folder)
         try:
-            counts = _write_hippocampus_split(folder) if seed is None else _draw_hippocampus_split(folder, seed)
+            counts = write_published_split(folder) if seed is None else draw_split(folder, seed, tune, val)
         except BROKEN_ARCHIVE as error:
             raise PrepareError(f"{url}: {error}; nothing was written") from error
-    return f"{output_dir}: {counts}, {NUM_VAL_PAIRS} val pairs; CC-BY-SA 4.0, cite the Medical Segmentation Decathlon"
+    return f"{output_dir}: {counts}; CC-BY-SA 4.0, cite the Medical Segmentation Decathlon"
 
 
 def sample(output_dir: str, num_subjects: int = 5, seed: int = 0, region: str = "head", spacing: int = 1) -> str:
@@ -130,15 +135,16 @@ def sample(output_dir: str, num_subjects: int = 5, seed: int = 0, region: str = 
     return f"{folder}: {num_subjects} subjects with T1, T2, FLAIR and label"
 
 
-def folder(images: str, output_dir: str, tune: float = 0.1, val: float = 0.2, seed: int = 0) -> str:
+def folder(images: str, output_dir: str, tune: float | None = None, val: float = 0.2, seed: int = 0) -> str:
     """Checks your own NIfTI images, splits their subjects and puts them into a folder that the bundles train on.
 
     Args:
         images: CSV or JSON list with subject, image and perhaps label, or subject and a column per contrast (T1, T2);
             or a folder of NAME.nii.gz with NAME_label.nii.gz, or with a subfolder per subject and a file per contrast.
         output_dir: a folder that does not exist yet; gets hard links, or copies where they are impossible.
-        tune: share of the subjects that validate a training, at least two; of several contrasts none.
-        val: share of the subjects that an evaluation scores.
+        tune: share or number of the subjects that validate a training, at least two; left out, a tenth, but of
+            several contrasts none, whose pairs are drawn within subjects.
+        val: share or number of the subjects that an evaluation scores.
         seed: of the split.
 
     Returns:
@@ -159,7 +165,9 @@ def _trainings(written: TrainingFolder) -> list[str]:
         held_out = ["--val_subjects", "[" + ",".join(f"'{name}'" for name in written.parts["val"]) + "]"]
         options = {"mcd_pemd": ["--source_contrast", first, "--target_contrast", second, *held_out]}
         if {first, second} <= set(HEAD_CONTRASTS):
-            options["mine_voxelmorph"] = ["--fixed_contrast", first, "--moving_contrast", second, *held_out]
+            between = ["--pairing", "inter", "--warp_mm", "0.0", "--augment", "False"]
+            pairs = between if "tune" in written.parts else held_out
+            options["mine_voxelmorph"] = ["--fixed_contrast", first, "--moving_contrast", second, *pairs]
         return [_training(written.folder, bundle, words) for bundle, words in options.items()]
     labels = ["--num_structures", str(written.num_structures)] if written.num_structures else []
     box = [size + size % 2 for size in written.box_mm]
@@ -206,6 +214,42 @@ def limb(dataset_dir: str, output_dir: str, gap_mm: float = 20.0) -> str:
     return f"{output_dir}: {slices} of 1 mm"
 
 
+def sata(dataset_dir: str, output_dir: str, val: float = 2, seed: int = 0) -> str:
+    """Finds T1 and T2 of each leg by the names of the files, checks them and writes the multi-contrast layout.
+
+    Args:
+        dataset_dir: folder of the SATA challenge's legs, or of other images named so.
+        output_dir: a folder that does not exist yet.
+        val: share or number of the legs that the printed training holds out; the paper names none.
+        seed: of the split.
+
+    Returns:
+        What was written, and the command that trains on it.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        listed = Path(place) / "legs.json"
+        listed.write_text(json.dumps(sata_subjects(dataset_dir)), encoding="utf-8")
+        return folder(str(listed), output_dir, val=val, seed=seed)
+
+
+def dirlab(dataset_dir: str, output_dir: str, fixed_window: int = 5, moving_window: int = 3) -> str:
+    """Makes keypoint archives of the raw cases of DIR-Lab COPDgene, by the pre-processing of the paper.
+
+    Args:
+        dataset_dir: folder of copd1 to copd10, as distributed.
+        output_dir: a folder that does not exist yet.
+        fixed_window: edge, in voxels, of the cube in which an exhaled keypoint is the strongest.
+        moving_window: of an inhaled one.
+
+    Returns:
+        Numbers of keypoints per case.
+    """
+    windows = {"fixed": fixed_window, "moving": moving_window}
+    with new_folder(output_dir) as place:
+        lines = write_copd_archives(dataset_dir, place, windows)
+    return "\n".join([f"{output_dir}: {len(lines)} cases", *lines])
+
+
 def learn2reg(task: str, archive: str = "", output_dir: str = "") -> str:
     """Explains how to get a Learn2Reg set, or unpacks and checks its archive.
 
@@ -235,42 +279,13 @@ def learn2reg(task: str, archive: str = "", output_dir: str = "") -> str:
             extractall(archive, unpacked, has_base=False)
             _move_content(_dataset_root(Path(unpacked)), folder)
             num_images = len(learn2reg_subjects(folder))
+            if task == "HippocampusMR":
+                draw_split(folder, seed=0)
         except BROKEN_ARCHIVE as error:
             raise PrepareError(
                 f"{archive}: expected the Learn2Reg set {task}, got {error}; nothing was written"
             ) from error
     return f"{output_dir}: {num_images} training images"
-
-
-def _draw_hippocampus_split(folder: Path, seed: int) -> str:
-    parts = split_subjects(decathlon_subjects(folder), HIPPOCAMPUS_PARTS, seed)
-    names = {part: [subject["subject"] for subject in subjects] for part, subjects in parts.items()}
-    pairs = random_pairs(parts["val"], NUM_VAL_PAIRS, seed)
-    listed = [[pair["fixed_subject"], pair["moving_subject"]] for pair in pairs]
-    return _write_split(folder, names, listed, f"pairs of the val subjects, fixed then moving, seed {seed}")
-
-
-def _write_hippocampus_split(folder: Path) -> str:
-    content = json.loads(HIPPOCAMPUS_SPLIT.read_text(encoding="utf-8"))
-    names = {part: [_hippocampus_name(number) for number in content[part]] for part in HIPPOCAMPUS_PARTS}
-    pairs = [[_hippocampus_name(number) for number in pair] for pair in content["val_pairs"]]
-    present = {subject["subject"] for subject in decathlon_subjects(folder)}
-    missing = sorted({name for part in names.values() for name in part} - present)
-    if missing:
-        listed = f"{missing[0]} and {len(missing) - 1} more of {HIPPOCAMPUS_SPLIT.name}"
-        raise ValueError(f"expected {listed} in the archive")
-    return _write_split(folder, names, pairs, "pairs of the val subjects, fixed then moving, of every figure")
-
-
-def _hippocampus_name(number: int) -> str:
-    return f"hippocampus_{number:03d}"
-
-
-def _write_split(folder: Path, names: dict[str, list[str]], pairs: list[list[str]], description: str) -> str:
-    content = {"description": description, "pairs": pairs}
-    (folder / "splits.json").write_text(json.dumps(names, indent=1), encoding="utf-8")
-    (folder / "val_pairs.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-    return ", ".join(f"{len(subjects)} {part}" for part, subjects in names.items())
 
 
 def _dataset_root(folder: Path) -> Path:
@@ -295,5 +310,7 @@ DATA_SETS = {
     "sample": sample,
     "folder": folder,
     "limb": limb,
+    "sata": sata,
+    "dirlab": dirlab,
     "learn2reg": learn2reg,
 }

@@ -94,9 +94,10 @@ def register(
         pairs: JSON or CSV list of fixed, moving and perhaps name, labels, points, masks; in place of --fixed, --moving.
         shard: part of the pairs for this process, such as 2/10 for the second of ten, for jobs that do not know each
             other. The same command without it writes the index of all, at the end.
-        bundle: name or folder of a bundle; none for affine, search or refinement alone.
+        bundle: name or folder of a bundle; any_contrast gives features that search and refinement compare, the others
+            predict the field; none for affine, search or refinement alone.
         effort: fast, normal or best: an affine map and a refinement; none for the other steps alone; normal where no
-            step is asked for.
+            step is asked for, or --bundle any_contrast alone.
         init: world trusts the headers; center and moments lay centers or centers of mass on each other; or files of
             transforms that are known, separated by commas (.tfm, .mat, .txt, .nii.gz; inverse:FILE for an inverse).
         affine: also optimize an affine map by mutual information first; rigid for a rigid one.

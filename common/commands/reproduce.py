@@ -172,7 +172,8 @@ def build_tables(root: Path, table: Mapping[str, Any]) -> None:
 def _chosen(cells: list[Cell], filters: Mapping[str, Any]) -> list[Cell]:
     everything = cells
     for attribute, wanted in filters.items():
-        values = wanted if isinstance(wanted, tuple | list) else (wanted,)
+        listed = wanted.split(",") if isinstance(wanted, str) else wanted
+        values = listed if isinstance(listed, tuple | list) else (listed,)
         known = {getattr(cell, attribute) for cell in everything}
         unknown = [value for value in values if value not in known]
         if unknown:

@@ -1,7 +1,7 @@
 """A folder to train on, made of one's own images: files checked, subjects split, in a layout that the bundles read.
 
-Subjects with one image each go into the layout of the Medical Segmentation Decathlon with ``splits.json``, those with
-several contrasts into the multi-contrast layout.
+Subjects with one image each go into the layout of the Medical Segmentation Decathlon, those with several contrasts into
+the multi-contrast layout; where there are three parts, ``splits.json`` names their subjects.
 """
 
 import csv
@@ -24,6 +24,7 @@ from .volume import TOLERANCE_MM, input_image, input_label
 SUBJECT, IMAGE, LABEL = "subject", "image", "label"
 LABEL_ENDING = "_label"
 ENDINGS = (".nii.gz", ".nii")
+TUNE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class TrainingFolder:
     Attributes:
         folder: where.
         contrasts: ``["image"]`` of the Decathlon layout; else those of every subject, for the multi-contrast layout.
-        parts: names of the subjects in fit, tune and val; several contrasts need no tune, and fewer subjects.
+        parts: names of the subjects in fit, tune and val; of several contrasts no tune unless asked for.
         box_mm: extents of the smallest box that holds every image, along the RAS axes, whole numbers.
         num_structures: largest label; 0 without labels.
         lowest: intensity; far below 0 in CT.
@@ -48,7 +49,7 @@ class TrainingFolder:
 
 
 def write_training_folder(
-    images: str | Path, output_dir: str | Path, tune: float = 0.1, val: float = 0.2, seed: int = 0
+    images: str | Path, output_dir: str | Path, tune: float | None = None, val: float = 0.2, seed: int = 0
 ) -> TrainingFolder:
     """Check images, split their subjects and put hard links to them, or else copies, into a new folder.
 
@@ -57,9 +58,9 @@ def write_training_folder(
             and a column per contrast; files are relative to the list. Or a folder: of ``NAME.nii.gz``, whose labels are
             ``NAME_label.nii.gz``, of subfolders per subject with a file per contrast, or with imagesTr and labelsTr.
         output_dir: a folder that does not exist yet; it appears when it is complete.
-        tune: share of the subjects on which a training is validated, in (0, 1); at least two of them. Of several
-            contrasts none, as their pairs are drawn within subjects.
-        val: share of the subjects that an evaluation scores.
+        tune: share of the subjects on which a training is validated, in (0, 1), or their number; at least two. None
+            for a tenth, but of several contrasts none, whose pairs are drawn within subjects.
+        val: share of the subjects that an evaluation scores, or their number.
         seed: of the split.
 
     Raises:
@@ -70,7 +71,8 @@ def write_training_folder(
     subjects = read_subjects(images)
     contrasts = _contrasts(subjects, Path(images))
     facts = _checked(subjects, contrasts)
-    parts = _parts(subjects, tune, val, seed) if contrasts == [IMAGE] else _parts(subjects, 0.0, val, seed)
+    default = TUNE_SHARE if contrasts == [IMAGE] else 0.0
+    parts = _parts(subjects, default if tune is None else tune, val, seed)
     with new_folder(output_dir) as folder:
         write = _write_single if contrasts == [IMAGE] else _write_contrasts
         write(folder, subjects, parts)
@@ -203,14 +205,19 @@ def _largest_label(path: str, grid: Grid) -> int:
 
 def _parts(subjects: Sequence[dict], tune: float, val: float, seed: int) -> dict[str, list[str]]:
     """At least a pair of subjects in each part, or one where nothing is tuned on: pairs are then of one's contrasts."""
-    if not (0 <= tune < 1 and 0 < val < 1 and tune + val < 1):
-        raise ValueError(f"tune and val: expected shares between 0 and 1 with a sum below 1, got {tune} and {val}")
+    sizes = {"tune": tune, "val": val} if tune else {"val": val}
+    shares = [size for size in sizes.values() if size < 1]
+    if min(tune, val) < 0 or not val or sum(shares) >= 1 or any(size % 1 for size in sizes.values() if size > 1):
+        raise ValueError(
+            f"tune and val: expected shares between 0 and 1 with a sum below 1, or whole numbers of subjects,"
+            f" got {tune} and {val}"
+        )
     least = 2 if tune else 1
-    shares = {"tune": tune, "val": val} if tune else {"val": val}
-    counts = {part: max(least, round(share * len(subjects))) for part, share in shares.items()}
+    counts = {part: max(least, round(size if size >= 1 else size * len(subjects))) for part, size in sizes.items()}
     counts = {"fit": len(subjects) - sum(counts.values()), **counts}
     if counts["fit"] < least:
-        raise ValueError(f"expected at least {least * len(counts)} subjects, {least} of each part, got {len(subjects)}")
+        needed = least + sum(counts.values()) - counts["fit"]
+        raise ValueError(f"expected at least {needed} subjects, {least} of each part, got {len(subjects)}")
     parts = split_subjects(subjects, counts, seed)
     return {part: [subject[SUBJECT] for subject in chosen] for part, chosen in parts.items()}
 
@@ -225,7 +232,7 @@ def _write_single(folder: Path, subjects: Sequence[Mapping[str, str]], parts: Ma
                 _place(Path(subject[key]), folder / entry[key])
         entries.append(entry)
     write_json(folder / "dataset.json", {"numTraining": len(entries), "training": entries})
-    (folder / "splits.json").write_text(json.dumps(parts, indent=1), encoding="utf-8")
+    _write_splits(folder, parts)
 
 
 def _write_contrasts(folder: Path, subjects: Sequence[Mapping[str, str]], parts: Mapping[str, list[str]]) -> None:
@@ -236,6 +243,12 @@ def _write_contrasts(folder: Path, subjects: Sequence[Mapping[str, str]], parts:
             _place(Path(subject[key]), folder / name)
         entries.append({SUBJECT: subject[SUBJECT], **files})
     write_json(folder / "dataset.json", {"subjects": entries})
+    if "tune" in parts:
+        _write_splits(folder, parts)
+
+
+def _write_splits(folder: Path, parts: Mapping[str, list[str]]) -> None:
+    (folder / "splits.json").write_text(json.dumps(parts, indent=1), encoding="utf-8")
 
 
 def _ending(path: str) -> str:

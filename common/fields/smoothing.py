@@ -7,6 +7,7 @@ import torch
 from .sampling import at_least_float32
 
 TRUNCATION = 3.0  # standard deviations at which a Gaussian ends
+SLAB_VOXELS = 100_000  # that are summed at a time: what lies between the sums stays in the processor's cache
 
 
 def box_sum(volume: torch.Tensor, radius: int) -> torch.Tensor:
@@ -27,7 +28,7 @@ def box_sum(volume: torch.Tensor, radius: int) -> torch.Tensor:
         [[[3.0, 6.0, 9.0, 7.0]]]
     """
     for axis in range(2, volume.dim()):
-        volume = _window_sum(volume, axis, radius)
+        volume = _in_slabs(volume, axis, radius)
     return volume
 
 
@@ -70,6 +71,19 @@ def gaussian_smooth(volume: torch.Tensor, sigma: float) -> torch.Tensor:
     weights = [math.exp(-0.5 * (k / sigma) ** 2) for k in range(max(1, math.floor(TRUNCATION * sigma)) + 1)]
     # One channel at a time stays in the processor's cache.
     return torch.cat([_weighted_mean(part, weights) for part in at_least_float32(volume).split(1, dim=1)], dim=1)
+
+
+def _in_slabs(volume: torch.Tensor, axis: int, radius: int) -> torch.Tensor:
+    """Window sums along one axis, some layers of another one at a time."""
+    across = 3 if axis == 2 else 2
+    if volume.dim() <= across or volume.requires_grad or volume.is_cuda or volume.numel() < 4 * SLAB_VOXELS:
+        return _window_sum(volume, axis, radius)
+    rows = max(1, SLAB_VOXELS * volume.size(across) // volume.numel())
+    total = torch.empty_like(volume, memory_format=torch.contiguous_format)
+    for start in range(0, volume.size(across), rows):
+        count = min(rows, volume.size(across) - start)
+        total.narrow(across, start, count).copy_(_window_sum(volume.narrow(across, start, count), axis, radius))
+    return total
 
 
 def _window_sum(volume: torch.Tensor, axis: int, radius: int) -> torch.Tensor:

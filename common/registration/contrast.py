@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from monai.data import MetaTensor
 
 from ..fields.smoothing import box_sum
-from .greedy import AUTO, GreedyRefinement, refine_greedily
+from .greedy import AUTO, FEATURES, GreedyRefinement, refine_greedily
 from .guidance import NO_GUIDANCE, Guidance
 from .small_pair import SmallPair, on_small_grid
 
@@ -22,7 +22,7 @@ class Contrast:
 
     Args:
         similarity: "lncc", "mind" or another that the user named.
-        chosen_by: "auto" or "user".
+        chosen_by: "auto", "user", or "bundle" for its features.
         reason: a sentence.
         agreement: see :func:`agreement`; NaN where the images have too little in common.
     """
@@ -63,7 +63,7 @@ def contrast_of(
     Args:
         fixed: (1, X, Y, Z).
         moving: (1, X', Y', Z'), its world about that of ``fixed``.
-        similarity: "auto", or that of the user, which is taken.
+        similarity: "auto", or that of the user or a bundle, which is taken.
         guidance: masks, the moving one in the world of ``moving``.
 
     Example:
@@ -86,7 +86,7 @@ def contrast_of(
             f" {'at least' if is_one else 'below'} {LEAST_AGREEMENT}"
         )
     if similarity != AUTO:
-        return Contrast(similarity, "user", reason, value)
+        return Contrast(similarity, "bundle" if similarity == FEATURES else "user", reason, value)
     return Contrast("lncc" if is_one else "mind", AUTO, reason, value)
 
 

@@ -5,9 +5,11 @@ import time
 
 import torch
 
+from ..losses.mind import mind_ssc
 from ..solvers.affine import LEVELS, NUM_ITERATIONS, NUM_KEPT, NUM_SAMPLES, NUM_STARTS, START_ITERATIONS
 from ..solvers.greedy import Greedy, greedy_field
 from ..world.grid import Grid
+from .features import Features
 from .greedy import AUTO, GreedyRefinement
 from .levels import level_grids
 from .progress import Part
@@ -22,6 +24,7 @@ USUAL_ITERATIONS = 22  # after which a level of the greedy solver has converged;
 SAMPLE = 1.3  # one evaluation of the affine step at one point
 SEARCH_VOXEL = 24.0  # a pass of the search
 ADAM_VOXEL = {True: 8.0, False: 2.0}  # an iteration of Adam on a velocity, on displacements
+BOTH_IMAGES = 1 + 1.25**3  # voxels of the fixed and the moving image of a level, which has a margin
 WRITING_SECONDS = 1.5e-6  # per voxel: files, scores and page; on one thread, whatever the machine has
 
 
@@ -33,9 +36,18 @@ def voxel_seconds(similarity: str = "lncc") -> float:
     seconds: list[float] = []
     while len(seconds) < NUM_TRIALS and (len(seconds) < 2 or sum(seconds) < TRIAL_SECONDS):
         started = time.perf_counter()
-        greedy_field(ddf, fixed, moving, 1, Greedy(similarity))
+        greedy_field(ddf, fixed, moving, 1, Greedy(similarity), features=mind_ssc)  # as many channels as a network's
         seconds.append(time.perf_counter() - started)
     return min(seconds) / fixed.numel()
+
+
+def describing_seconds(features: Features) -> float:
+    """Seconds that a network takes per voxel of an image for its features."""
+    volume = torch.rand(1, 1, TRIAL_SIZE, TRIAL_SIZE, TRIAL_SIZE, generator=torch.Generator().manual_seed(0))
+    started = time.perf_counter()
+    with torch.no_grad():
+        features(volume)
+    return (time.perf_counter() - started) / volume.numel()
 
 
 def expected_parts(
@@ -44,6 +56,7 @@ def expected_parts(
     search: DiscreteSearch | None,
     refinement: GreedyRefinement | Refinement | None,
     device: str = "cpu",
+    features: Features | None = None,
 ) -> list[Part]:
     """What a registration will do, but for a bundle's prediction, of which nothing is known.
 
@@ -53,6 +66,7 @@ def expected_parts(
         search: its settings; None for none.
         refinement: its settings; None for none.
         device: of the computation; on a GPU small trials tell nothing, so only what a CPU takes is expected.
+        features: what the refinement compares, each of whose levels begins with those of both images.
 
     Returns:
         The parts in their order.
@@ -62,7 +76,7 @@ def expected_parts(
         unit = voxel_seconds()
         parts += _affine_parts(fixed, affine, unit) if affine else []
         parts += _search_parts(fixed, search, unit) if search else []
-        parts += _refinement_parts(fixed, refinement, unit) if refinement else []
+        parts += _refinement_parts(fixed, refinement, unit, features) if refinement else []
     num_voxels = math.prod(fixed.spatial_shape)
     return [*parts, Part("writing", seconds_per_iteration=num_voxels * WRITING_SECONDS)] if parts else []
 
@@ -91,7 +105,9 @@ def _search_parts(fixed: Grid, search: DiscreteSearch, unit: float) -> list[Part
     ]
 
 
-def _refinement_parts(fixed: Grid, settings: GreedyRefinement | Refinement, unit: float) -> list[Part]:
+def _refinement_parts(
+    fixed: Grid, settings: GreedyRefinement | Refinement, unit: float, features: Features | None
+) -> list[Part]:
     if isinstance(settings, Refinement):
         grids, unit = level_grids(fixed, settings.num_levels, settings.spacing_mm), ADAM_VOXEL[settings.velocity] * unit
         numbers = usual = [settings.num_iterations] * len(grids)
@@ -100,8 +116,9 @@ def _refinement_parts(fixed: Grid, settings: GreedyRefinement | Refinement, unit
         unit = unit if settings.similarity in ("lncc", AUTO) else voxel_seconds(settings.similarity)
         numbers = settings.iterations(grids)
         usual = [min(number, USUAL_ITERATIONS) for number in numbers]
+    once = BOTH_IMAGES * describing_seconds(features) if features else 0.0
     return [
-        Part("refinement", level, number, expected, _seconds(grid, unit))
+        Part("refinement", level, number, expected, _seconds(grid, unit + once / expected))
         for level, (grid, number, expected) in enumerate(zip(grids, numbers, usual, strict=True))
     ]
 

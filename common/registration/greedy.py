@@ -14,11 +14,13 @@ from ..solvers.point_force import PointForce
 from ..words import one_of
 from ..world.grid import Grid
 from ..world.resample import resample
+from .features import Features
 from .guidance import NO_GUIDANCE, Guidance
-from .levels import MAX_VOXELS, LevelPair, coarse_to_fine, level_grids
+from .levels import MAX_VOXELS, LevelPair, coarse_to_fine, level_grids, with_margin
 
 AUTO = "auto"  # the similarity that suits the pair, see contrast.py
-SMOOTHNESS = {"mind": (2.5, 0.8)}  # fluid and elastic; descriptors are rougher than intensities
+FEATURES = "features"  # the similarity that a bundle's network gives
+SMOOTHNESS = {"mind": (2.5, 0.8), FEATURES: (3.5, 1.2)}  # fluid and elastic; descriptors are rougher than intensities
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class GreedyRefinement:
 
     Args:
         num_iterations: on each level, at most; a level ends when the similarity no longer rises.
-        similarity: "lncc" for one contrast, "mind" for any two, "mse" for equal intensities; "auto" lets
-            a registrar choose.
+        similarity: "lncc" for one contrast, "mind" for any two, "mse" for equal intensities, "features" for those of
+            a bundle; "auto" lets a registrar choose.
         num_levels: image resolutions, each half as fine as the next.
         spacing_mm: voxel size of the finest level; 0 takes the fixed image's, or what keeps it below ``max_voxels``.
         finest_iterations: on the finest level, at most; 0 for as many as on the others.
@@ -90,7 +92,7 @@ class GreedyRefinement:
 
 EFFORTS = {
     "fast": GreedyRefinement(60, max_voxels=1_000_000, finest_iterations=20, few_voxels=500_000),
-    "normal": GreedyRefinement(60, max_voxels=8_000_000, finest_iterations=15, few_voxels=500_000),
+    "normal": GreedyRefinement(60, max_voxels=8_000_000, finest_iterations=10, few_voxels=500_000),
     "best": GreedyRefinement(100, num_levels=4, max_voxels=8_000_000),
 }
 
@@ -118,6 +120,7 @@ def refine_greedily(
     device: torch.device | str = "cpu",
     on_iteration: Callable[[int, int, float], None] | None = None,
     guidance: Guidance = NO_GUIDANCE,
+    features: Features | None = None,
 ) -> torch.Tensor:
     """Improve a field from coarse to fine by greedy diffeomorphic steps.
 
@@ -131,6 +134,7 @@ def refine_greedily(
         device: where to compute.
         on_iteration: called with level, iteration and similarity.
         guidance: masks, labels and landmarks that take part, the moving ones in the world of ``moving``.
+        features: what the similarity "features" compares.
 
     Returns:
         (3, X, Y, Z), RAS mm, on the grid of ``fixed``.
@@ -148,15 +152,18 @@ def refine_greedily(
             pair.moving,
             iterations[level],
             settings.solver,
-            origin=pair.origin,
+            to_moving=pair.to_moving,
             inside=pair.inside,
             masks=(pair.fixed_mask, pair.moving_mask),
             others=_forces(pair, settings),
+            features=None if features is None else features.full,
             on_iteration=None if on_iteration is None else lambda i, value: on_iteration(level, i, value),
         )
 
     with torch.no_grad():
-        return coarse_to_fine(fixed, moving, field_mm, grids, improve, device, guidance)
+        # Descriptors depend on the axes along which they compare.
+        keeps_lattice = settings.similarity not in ("mind", FEATURES)
+        return coarse_to_fine(fixed, moving, field_mm, grids, improve, device, guidance, keeps_lattice)
 
 
 def _forces(pair: LevelPair, settings: GreedyRefinement) -> list[tuple[float, FieldForce]]:
@@ -164,11 +171,13 @@ def _forces(pair: LevelPair, settings: GreedyRefinement) -> list[tuple[float, Fi
     forces: list[tuple[float, FieldForce]] = []
     labels, points = pair.guidance.labels, pair.guidance.points
     if labels is not None:
+        grids = pair.grids[0], with_margin(pair.grids[0])
         maps = [
             resample(label.as_tensor(), Grid.from_image(label), grid, mode="nearest")[None].to(pair.fixed.device)
-            for label, grid in zip(labels, pair.grids, strict=True)
+            for label, grid in zip(labels, grids, strict=True)
         ]
-        forces.append((settings.label_weight, LabelForce(*maps, pair.origin)))
+        origin = grids[1].world_to_voxel(grids[0].voxel_to_world(torch.zeros(3))).float()
+        forces.append((settings.label_weight, LabelForce(*maps, origin)))
     if points is not None:
         places = [pair.grids[0].world_to_voxel(points_mm) for points_mm in points]
         forces.append((settings.point_weight, PointForce(*places, settings.solver.fluid)))

@@ -20,6 +20,8 @@ from .guidance import NO_GUIDANCE, Guidance
 MAX_VOXELS = 3_000_000  # of the finest level; one iteration then takes seconds on a CPU
 MIN_SIZE = 8  # voxels of the shortest axis that a coarser level must keep
 MARGIN_SHARE = 0.125  # of the moving image beyond the border of the fixed one that stays in reach
+END = 8  # voxels beyond the end of the moving image that its own lattice keeps
+SAME_AXES = 0.97  # cosine of the angle up to which axes of two lattices count as the same, 14°
 
 
 def level_grids(fixed: Grid, num_levels: int = 3, spacing_mm: float = 0.0, max_voxels: int = MAX_VOXELS) -> list[Grid]:
@@ -56,7 +58,6 @@ class LevelPair:
         fixed: (1, C, *spatial).
         moving: (1, C, *wider), with a margin beyond the fixed image.
         inside: (1, 1, *wider), 1 where the moving image has voxels, 0 where it ends.
-        origin: place of the fixed image's first voxel in the moving one, (3,), voxels.
         grids: of the two volumes.
         fixed_mask: (1, 1, *spatial), share of each voxel that may be compared; None where there is no mask.
         moving_mask: (1, 1, *wider), the same of the moving image.
@@ -66,7 +67,6 @@ class LevelPair:
     fixed: torch.Tensor
     moving: torch.Tensor
     inside: torch.Tensor
-    origin: torch.Tensor
     grids: tuple[Grid, Grid]
     fixed_mask: torch.Tensor | None = None
     moving_mask: torch.Tensor | None = None
@@ -74,19 +74,52 @@ class LevelPair:
 
     @classmethod
     def read(
-        cls, fixed: MetaTensor, moving: MetaTensor, grid: Grid, guidance: Guidance = NO_GUIDANCE, device: str = "cpu"
+        cls,
+        fixed: MetaTensor,
+        moving: MetaTensor,
+        grid: Grid,
+        guidance: Guidance = NO_GUIDANCE,
+        device: str = "cpu",
+        keeps_lattice: bool = False,
     ) -> "LevelPair":
-        """Resample both from their own grids, intensities brought to [0, 1]."""
-        shape = list(grid.spatial_shape)
-        margin = [max(2, round(MARGIN_SHARE * size)) for size in shape]
-        wide = network_grid(grid, spatial_shape=[size + 2 * m for size, m in zip(shape, margin, strict=True)])
-        inside = resample(torch.ones(1, *moving.shape[1:]), Grid.from_image(moving), wide)[None]
-        origin = torch.tensor(margin, dtype=torch.float32)
+        """Resample both from their own grids, intensities brought to [0, 1].
+
+        Args:
+            fixed: (1, X, Y, Z).
+            moving: (1, X', Y', Z').
+            grid: of the level.
+            guidance: masks, labels and landmarks.
+            device: where to put the volumes.
+            keeps_lattice: whether the moving image stays on voxels of its own, see :func:`own_lattice`: it is not
+                blurred by one interpolation more. Else it gets those of the level.
+        """
+        own = Grid.from_image(moving)
+        wide = with_margin(grid)
+        lattice = own_lattice(own, wide) if keeps_lattice else wide
+        inside = resample(torch.ones(1, *moving.shape[1:]), own, lattice)[None]
         fixed_image, fixed_mask = _unit_range(fixed, grid, guidance.fixed_mask)
-        moving_image, moving_mask = _unit_range(moving, wide, guidance.moving_mask)
-        volumes = [volume.to(device) for volume in (fixed_image, moving_image, inside, origin)]
+        moving_image, moving_mask = _unit_range(moving, lattice, guidance.moving_mask)
+        volumes = [volume.to(device) for volume in (fixed_image, moving_image, inside)]
         masks = [None if mask is None else mask.to(device) for mask in (fixed_mask, moving_mask)]
-        return cls(*volumes, (grid, wide), *masks, guidance)
+        return cls(*volumes, (grid, lattice), *masks, guidance)
+
+    @property
+    def to_moving(self) -> torch.Tensor:
+        """From voxels of the fixed image to those of the moving one, (3, 4)."""
+        grid, lattice = self.grids
+        return (torch.linalg.inv(lattice.affine) @ grid.affine)[:3].float()
+
+    @property
+    def shift(self) -> torch.Tensor:
+        """Place of the fixed image's first voxel in the moving one where that has voxels of the level, (3,).
+
+        Raises:
+            ValueError: where the moving image keeps its own lattice.
+        """
+        linear, shift = self.to_moving.split([3, 1], dim=1)
+        if not torch.allclose(linear, torch.eye(3), atol=1e-4):
+            raise ValueError("expected the moving image on voxels of the level, got it on its own")
+        return shift[:, 0]
 
     def described(self, describe: Callable[[torch.Tensor], torch.Tensor]) -> "LevelPair":
         """The pair with ``describe`` of both images in their place."""
@@ -113,7 +146,7 @@ class LevelPair:
 
     def _coordinates(self, ddf: torch.Tensor) -> torch.Tensor:
         identity = identity_grid(list(ddf.shape[2:]), device=ddf.device)
-        return identity + self.origin.view(3, 1, 1, 1) + ddf
+        return identity + self.shift.to(ddf).view(3, 1, 1, 1) + ddf
 
 
 def coarse_to_fine(
@@ -124,6 +157,7 @@ def coarse_to_fine(
     improve: Callable[[int, LevelPair, torch.Tensor], torch.Tensor],
     device: torch.device | str = "cpu",
     guidance: Guidance = NO_GUIDANCE,
+    keeps_lattice: bool = False,
 ) -> torch.Tensor:
     """Let ``improve`` work on a field on each of some grids in turn.
 
@@ -137,6 +171,7 @@ def coarse_to_fine(
         improve: maps the number of the level, the images and a ddf (1, 3, *spatial) in voxels to a better ddf.
         device: where to compute.
         guidance: masks, labels and landmarks, the moving ones in the world of ``moving``.
+        keeps_lattice: see :meth:`LevelPair.read`.
 
     Returns:
         (3, X, Y, Z), RAS mm, on the grid of ``fixed``.
@@ -152,9 +187,50 @@ def coarse_to_fine(
     ddf = ddf[None].to(device)
     for level, grid in enumerate(grids):
         ddf = resize(ddf, list(grid.spatial_shape))
-        ddf = improve(level, LevelPair.read(fixed, moving, grid, guidance, device), ddf)
+        ddf = improve(level, LevelPair.read(fixed, moving, grid, guidance, device, keeps_lattice), ddf)
     improved = ddf_to_field_mm(ddf[0].cpu(), grids[-1], fixed_grid)
     return improved.add_(shift[:3, 3].view(3, 1, 1, 1).float())
+
+
+def own_lattice(moving: Grid, wide: Grid) -> Grid:
+    """The moving image's voxels that lie in a grid, where they are larger averaged to the size of those.
+
+    Its axes are those closest to RAS. Images that lie askew, whose axes are others, get the grid itself.
+
+    Args:
+        moving: grid of the image.
+        wide: of a level, with the margin that stays in reach.
+
+    Example:
+        >>> affine = torch.eye(4)
+        >>> affine[0, 3] = 0.25
+        >>> lattice = own_lattice(Grid((10, 10, 10), affine), Grid((6, 6, 6), torch.eye(4)))
+        >>> lattice.spatial_shape, lattice.affine[0, 3].item()
+        ((7, 6, 6), -0.75)
+    """
+    spacing = [max(sizes) for sizes in zip(network_grid(moving).spacing, wide.spacing, strict=True)]
+    lattice = network_grid(moving, spacing=spacing)
+    axes = [grid.affine[:3, :3] / grid.affine[:3, :3].norm(dim=0) for grid in (lattice, wide)]
+    if (axes[0] * axes[1]).sum(dim=0).min() < SAME_AXES:
+        return wide
+    corners = lattice.world_to_voxel(wide.corners)
+    last = torch.tensor(lattice.spatial_shape) - 1
+    low = corners.amin(dim=0).round(decimals=3).floor().clamp(min=-END).minimum(last)
+    high = corners.amax(dim=0).round(decimals=3).ceil().minimum(last + END).maximum(low)
+    affine = lattice.affine.clone()
+    affine[:3, 3] = lattice.voxel_to_world(low)
+    return Grid(tuple((high - low + 1).int().tolist()), affine)
+
+
+def with_margin(grid: Grid) -> Grid:
+    """A level's grid with what stays in reach beyond its border.
+
+    Example:
+        >>> with_margin(Grid((16, 8, 8), torch.eye(4))).spatial_shape
+        (20, 12, 12)
+    """
+    shape = [size + 2 * max(2, round(MARGIN_SHARE * size)) for size in grid.spatial_shape]
+    return network_grid(grid, spatial_shape=shape)
 
 
 def _affordable_spacing(fixed: Grid, max_voxels: int) -> list[float]:

@@ -20,6 +20,8 @@ from ..words import did_you_mean
 from ..world.alignment import check_overlap
 from ..world.grid import Grid, on_grid
 from ..world.resample import resample
+from .feature_registration import FeatureRegistration
+from .features import Features
 from .judged_inference import JudgeRegistrationd, WarnUntrainedd
 from .trained_on import TrainedOn
 
@@ -44,6 +46,17 @@ def bundle_folder(name: str) -> Path:
     raise FileNotFoundError(f"bundle: there is no bundle {name!r}, {did_you_mean(name, ['none', *known])}")
 
 
+def gives_features(name: str) -> bool:
+    """Whether a bundle's network gives features for search and refinement in place of a field.
+
+    Example:
+        >>> gives_features("mcd_pemd")
+        False
+    """
+    config = ConfigParser.load_config_file(bundle_folder(name) / "configs" / "inference.json")
+    return config["inferer"]["_target_"].endswith(f".{FeatureRegistration.__name__}")
+
+
 class Prediction:
     """Registers pairs as a bundle's ``inference.json`` does, but for reading and writing.
 
@@ -54,6 +67,7 @@ class Prediction:
         **overrides: entries of ``inference.json``, such as ``num_passes``.
 
     Attributes:
+        features: of a bundle whose inferer is a :class:`~.feature_registration.FeatureRegistration`; else None.
         trained_on: what the bundle declares; None where it declares nothing.
         init: "center" where the bundle lays the centers of the images on each other, else "world".
 
@@ -78,6 +92,7 @@ class Prediction:
         self.network = _plainly(parser.get_parsed_content, "network").eval()
         load_weights(self.network, path, bundle)
         self.inferer: Callable = _plainly(parser.get_parsed_content, "inferer")
+        self.features = Features(self.network).eval() if isinstance(self.inferer, FeatureRegistration) else None
         parts = (_plainly(parser.get_parsed_content, key) for key in ("preprocessing", "postprocessing"))
         before, after = (part.transforms for part in parts)
         self.preprocessing = Compose([step for step in before if not isinstance(step, LEFT_OUT)])

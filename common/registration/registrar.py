@@ -21,15 +21,15 @@ from ..world.maps import affine_after_field
 from .contrast import Contrast, contrast_of
 from .duration import expected_parts
 from .fitting import fitted
-from .greedy import AUTO, GreedyRefinement, refine_greedily, refinement_of
+from .greedy import AUTO, FEATURES, GreedyRefinement, refine_greedily, refinement_of
 from .guidance import NO_GUIDANCE, Guidance
 from .outputs import Annotations, read_annotations
 from .plane import are_planes, distance_of, middle_slice, slab, within_plane
-from .prediction import Prediction, bundle_folder
+from .prediction import Prediction, bundle_folder, gives_features
 from .progress import Progress, Status
 from .result import Registration
 from .start import Init, Start
-from .steps import DiscreteSearch, Refinement, refine, search
+from .steps import DiscreteSearch, Refinement, check_use, refine, refinement_on, search
 
 
 class Registrar:
@@ -67,17 +67,23 @@ class Registrar:
     ) -> None:
         self.frame = frame
         self.device = usable_device(device)
-        self.init, self.header, self.search, self.refinement = Init(init), header, search, refinement
+        self.init, self.header, self.search = Init(init), header, search
         self.affine = {True: "affine", False: "", None: ""}.get(affine, affine)
-        self.prediction = None
+        prediction = None
         if bundle and bundle != "none":
-            self.prediction = Prediction(bundle_folder(bundle), ckpt_path, self.device, **(bundle_options or {}))
+            prediction = Prediction(bundle_folder(bundle), ckpt_path, self.device, **(bundle_options or {}))
         elif bundle_options or ckpt_path:
             raise ValueError("bundle_options and ckpt_path: expected a bundle beside them, got none")
+        self.bundle_settings = prediction.settings if prediction else {}
+        self.features = prediction.features if prediction else None
+        self.prediction = None if self.features else prediction
+        self.refinement = refinement = refinement_on(self.features, refinement)
+        if self.features:
+            check_use(bundle, search or refinement, bundle_options or {})
         self.settings = {
             "bundle": str(bundle or "none"),
             "ckpt_path": str(ckpt_path),
-            "weights_sha256": self.prediction.settings["weights_sha256"] if self.prediction else "",
+            "weights_sha256": self.bundle_settings.get("weights_sha256", ""),
             "bundle_options": bundle_options or {},
             **self.init.settings,
             "affine": self.affine,
@@ -145,8 +151,8 @@ class Registrar:
             check_overlap(fixed, moving, initial)
         if not progress.is_silent:
             steps = affine, self.search, self.refinement
-            besides = "bundle" if self.prediction else ""
-            progress.expect(expected_parts(Grid.from_image(fixed), *steps, self.device), besides)
+            besides = "bundle" if self.prediction or self.features else ""
+            progress.expect(expected_parts(Grid.from_image(fixed), *steps, self.device, self.features), besides)
         if affine:
             progress.begin("affine")
         alignment = align(fixed, moving, initial, affine, self.device, progress.listener, guidance)
@@ -188,7 +194,8 @@ class Registrar:
         if self.prediction is not None and not is_aligned:
             matrix = initial_alignment(self.prediction.init, fixed, moving)
             moving, guidance = aligned(moving, matrix), guidance.aligned(matrix)
-        contrast = contrast_of(fixed, moving, self.refinement.similarity if self.refinement else AUTO, guidance)
+        refined_by = self.refinement.similarity if self.refinement else AUTO
+        contrast = contrast_of(fixed, moving, FEATURES if self.features else refined_by, guidance)
         if self.prediction is None or self.prediction.trained_on is None:
             return contrast, contrast.doubts
         doubts = self.prediction.trained_on.differences(fixed, moving, contrast)
@@ -215,12 +222,15 @@ class Registrar:
         """Displacement after search and refinement, in the world of the fixed image."""
         if self.search is not None:
             progress.begin("search")
-            field_mm = search(fixed, moving, field_mm, self.search, self.device, progress.listener, guidance)
+            how = self.device, progress.listener, guidance, self.features
+            field_mm = search(fixed, moving, field_mm, self.search, *how)
         if self.refinement is not None:
             progress.begin("refinement")
-            improve = refine_greedily if isinstance(self.refinement, GreedyRefinement) else refine
             settings = replace(self.refinement, similarity=similarity)
-            field_mm = improve(fixed, moving, field_mm, settings, self.device, progress.listener, guidance)
+            how = self.device, progress.listener, guidance
+            if isinstance(settings, GreedyRefinement):
+                return refine_greedily(fixed, moving, field_mm, settings, *how, self.features)
+            return refine(fixed, moving, field_mm, settings, *how)
         return field_mm
 
 
@@ -248,15 +258,16 @@ def register(
         fixed: file of NIfTI, NRRD, MetaImage, or a DICOM series; or an image of MONAI, nibabel, SimpleITK or NumPy, see
             :func:`~common.data.volume.input_image`.
         moving: the same, on any grid and of any contrast that the bundle or the similarity takes.
-        bundle: name or folder of a bundle; "none" for affine, search or refinement alone.
+        bundle: name or folder of a bundle, which predicts the field or gives the features that search and refinement
+            compare; "none" for affine, search or refinement alone.
         init: "world" trusts the headers, "center" and "moments" lay centers or centers of mass on each other; or
             transforms that are known, see :class:`~.start.Init`. One with a field takes the place of the affine map.
         affine: True, or "rigid".
         search: passes of a discrete search; more settings as a :class:`~.steps.DiscreteSearch`.
         refine: iterations of the greedy solver on each level, at most; more settings as a
             :class:`~.greedy.GreedyRefinement`, or a :class:`~.steps.Refinement` for Adam.
-        effort: "fast", "normal" or "best", an affine map and a refinement; "none"; "" for normal where neither bundle
-            nor step is asked for.
+        effort: "fast", "normal" or "best", an affine map and a refinement; "none"; "" for normal where neither a bundle
+            that predicts nor a step is asked for.
         similarity: of the refinement: "auto" looks whether the images show one contrast and takes "lncc" or "mind".
         fixed_mask: NIfTI file or volume; where it is 0, such as in a lesion, the fixed image is not compared.
         moving_mask: the same of the moving image.
@@ -310,13 +321,14 @@ def step(name: str, value: Any, settings: type | UnionType) -> Any:
 
 
 def own_effort(bundle: str, *steps: Any) -> str:
-    """The effort where none is asked for: "normal" without bundle and steps, else "none".
+    """The effort where none is asked for: "normal" without a bundle that predicts and without steps, else "none".
 
     Example:
         >>> own_effort("none", False, 0), own_effort("mcd_pemd", False, 0), own_effort("none", True, 0)
         ('normal', 'none', 'none')
     """
-    return "none" if bundle not in ("", "none") or any(steps) else "normal"
+    predicts = bundle not in ("", "none") and not gives_features(bundle)
+    return "none" if predicts or any(steps) else "normal"
 
 
 def usable_device(name: str) -> str:

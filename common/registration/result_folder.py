@@ -3,11 +3,17 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .outputs import METRICS_FILE
+
+try:
+    import fcntl
+except ImportError:  # Windows has other locks
+    fcntl = None  # type: ignore[assignment]
 
 UNFINISHED = ".unfinished"  # folder of the new files; where a run was killed, it stays and tells so
 
@@ -63,6 +69,25 @@ def check_writable(folder: Path, names: Iterable[str], inputs: Iterable[str], ma
         raise PermissionError(f"output_dir: expected a folder that can be written, got {existing_folder}")
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """A folder that no other program writes a result into, such as a worker that outlived its killed run.
+
+    Waits for the other program; where the file system has no locks of folders, it is not waited for.
+
+    Args:
+        folder: must exist; nothing is left in it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY) if fcntl else -1
+    try:
+        with suppress(OSError, AttributeError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        if fcntl:
+            os.close(descriptor)
+
+
 def replace_result(folder: Path, write: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """Write a result beside the old one, then put it in the place of that, metrics.json last.
 
@@ -76,24 +101,34 @@ def replace_result(folder: Path, write: Callable[[Path], dict[str, Any]]) -> dic
     Raises:
         OSError: where the files cannot be written; the old ones are then untouched, and a new folder is removed.
     """
+    is_new_folder = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        folder.mkdir(exist_ok=True)  # one that failed meanwhile may have removed it
+        metrics = _write_beside(folder, write, is_new_folder)
+        old = read_result(folder) or {"files": []}
+        stale = set(old["files"]) - set(metrics["files"])
+        for name in [*sorted(stale), METRICS_FILE]:
+            (folder / name).unlink(missing_ok=True)
+        for name in metrics["files"]:
+            os.replace(folder / UNFINISHED / name, folder / name)
+        (folder / UNFINISHED).rmdir()
+    return metrics
+
+
+def _write_beside(folder: Path, write: Callable[[Path], dict[str, Any]], is_new_folder: bool) -> dict[str, Any]:
+    """The new files in a folder of their own; where that fails, all is as it was."""
     new = folder / UNFINISHED
-    is_new_folder, was_killed = not folder.exists(), new.is_dir()
+    was_killed = new.is_dir()
     shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
     try:
-        metrics = write(new)
+        new.mkdir()
+        return write(new)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         if was_killed:
             new.mkdir()
         if is_new_folder:
-            folder.rmdir()
+            with suppress(OSError):  # another one has written into it
+                folder.rmdir()
         raise
-    old = read_result(folder) or {"files": []}
-    stale = set(old["files"]) - set(metrics["files"])
-    for name in [*sorted(stale), METRICS_FILE]:
-        (folder / name).unlink(missing_ok=True)
-    for name in metrics["files"]:
-        os.replace(new / name, folder / name)
-    new.rmdir()
-    return metrics

@@ -1,7 +1,8 @@
 """What brings two images together after their alignment: a discrete search, then a refinement by Adam."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from monai.data import MetaTensor
@@ -17,9 +18,10 @@ from ..methods.cyclical_self_training.network import ConvexRegistration
 from ..solvers.instance import optimize_field
 from ..words import one_of
 from ..world.grid import Grid
-from .greedy import AUTO
+from .features import Features
+from .greedy import AUTO, FEATURES, GreedyRefinement
 from .guidance import NO_GUIDANCE, Guidance
-from .levels import LevelPair, coarse_to_fine, level_grids
+from .levels import MAX_VOXELS, LevelPair, coarse_to_fine, level_grids
 
 STRIDE = 2  # voxels per cell
 CONSISTENCY_ITERATIONS = 15
@@ -51,16 +53,20 @@ class DiscreteSearch:
 
 
 class Matching(ConvexRegistration):
-    """The search's network: MIND-SSC descriptors, and no cost where images may not be compared.
+    """The search's network: MIND-SSC descriptors or features, and no cost where images may not be compared.
 
     Args:
         radius: cells.
         visible: share of each voxel that may be compared, (1, 1, *spatial); None for all.
+        features: of a bundle; None for MIND-SSC.
     """
 
-    def __init__(self, radius: int, visible: torch.Tensor | None) -> None:
-        super().__init__(MindFeatures(STRIDE), radius, zero_border=False)
-        self.visible = None if visible is None else functional.avg_pool3d(visible, STRIDE)
+    def __init__(self, radius: int, visible: torch.Tensor | None, features: Features | None = None) -> None:
+        extractor, settings = (MindFeatures(STRIDE), {}) if features is None else (features, features.matching)
+        super().__init__(extractor, radius, zero_border=False, **settings)
+        self.visible = None
+        if visible is not None:
+            self.visible = functional.avg_pool3d(visible, STRIDE, ceil_mode=features is not None)
 
     def costs(self, fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
         """Matching costs, 0 where neighbors alone decide."""
@@ -76,6 +82,7 @@ def search(
     device: torch.device | str = "cpu",
     on_iteration: Callable[[int, int], None] | None = None,
     guidance: Guidance = NO_GUIDANCE,
+    features: Features | None = None,
 ) -> torch.Tensor:
     """Improve a field by trying all displacements of a cube at once; contrasts may differ.
 
@@ -90,6 +97,7 @@ def search(
         device: where to compute.
         on_iteration: called with level and pass.
         guidance: masks, the moving one in the world of ``moving``.
+        features: what is compared; None for MIND-SSC.
 
     Returns:
         (3, X, Y, Z), RAS mm, on the grid of ``fixed``.
@@ -106,7 +114,7 @@ def search(
         for number in range(settings.num_passes):
             if on_iteration is not None:
                 on_iteration(level, number)
-            network = Matching(settings.radius, pair.visible(ddf)).eval()
+            network = Matching(settings.radius, pair.visible(ddf), features).eval()
             ddf = compose(ddf, inferer(torch.cat([pair.fixed, pair.warped(ddf)], dim=1), network))
         return ddf
 
@@ -217,3 +225,46 @@ def refine(
 
     grids = level_grids(Grid.from_image(fixed), settings.num_levels, settings.spacing_mm)
     return coarse_to_fine(fixed, moving, field_mm, grids, improve, device, guidance)
+
+
+def refinement_on(
+    features: Features | None, refinement: GreedyRefinement | Refinement | None
+) -> GreedyRefinement | Refinement | None:
+    """A refinement that compares the features of a bundle where it has some.
+
+    Its finest level is bounded as an Adam's: a network's values take some thirty volumes at once.
+
+    Raises:
+        ValueError: for another similarity or solver beside features, and for their similarity without them.
+    """
+    if refinement is None:
+        return None
+    if features is None:
+        if refinement.similarity == FEATURES:
+            raise ValueError(
+                "similarity features: expected a bundle of features beside, such as any_contrast, got none"
+            )
+        return refinement
+    if not isinstance(refinement, GreedyRefinement) or refinement.similarity not in (AUTO, FEATURES):
+        raise ValueError(
+            "similarity: expected auto and the greedy solver beside a bundle of features, which are compared, got"
+            f" {refinement.similarity} of {type(refinement).__name__}"
+        )
+    return replace(refinement, similarity=FEATURES, max_voxels=min(refinement.max_voxels, MAX_VOXELS))
+
+
+def check_use(bundle: str, step: object, options: Mapping[str, Any]) -> None:
+    """Refuse a bundle of features that nothing compares, and options that its features do not have.
+
+    Raises:
+        ValueError: names the bundle or the options.
+    """
+    if step is None:
+        raise ValueError(
+            f"bundle {bundle}: expected a step that compares its features, such as a search or an effort, got none"
+        )
+    if options:
+        raise ValueError(
+            f"bundle_options: expected none beside {bundle}, whose weights carry what shapes its network, got"
+            f" {', '.join(options)}"
+        )

@@ -15,7 +15,8 @@ from ..losses.mind import mind_ssc
 from ..words import one_of
 from .force_sum import FieldForce, ForceSum
 
-SIMILARITIES = ("lncc", "mse", "mind")
+SIMILARITIES = ("lncc", "mse", "mind", "features")
+Features = Callable[[torch.Tensor], torch.Tensor]
 SHORTER = 0.7  # factor of the step after an iteration that made the similarity fall
 LEAST_STEP = 0.1  # share of the first step that remains
 TYPICAL = 2.0  # lengths beyond so many times their root mean square are bounded
@@ -29,7 +30,8 @@ class Greedy:
     """Settings of :func:`greedy_field`; lengths in voxels.
 
     Args:
-        similarity: "lncc", local correlation; "mse"; or "mind", which compares MIND-SSC descriptors across contrasts.
+        similarity: "lncc", local correlation; "mse"; "mind", which compares MIND-SSC descriptors across contrasts; or
+            "features", which compares what a network makes of both images.
         radius: of the window of the correlation, 2r + 1 voxels along each axis.
         fluid: σ of the Gaussian on every update.
         elastic: σ of the Gaussian on the whole field after it.
@@ -65,10 +67,11 @@ def greedy_field(
     num_iterations: int,
     settings: Greedy | None = None,
     *,
-    origin: torch.Tensor | None = None,
+    to_moving: torch.Tensor | None = None,
     inside: torch.Tensor | None = None,
     masks: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None),
     others: Sequence[tuple[float, FieldForce]] = (),
+    features: Features | None = None,
     on_iteration: Callable[[int, float], None] | None = None,
 ) -> torch.Tensor:
     """Improve fields on one level: v = G_fluid * force, bounded by a step; u ← G_elastic * (v + u ∘ (id + v)).
@@ -82,18 +85,21 @@ def greedy_field(
         moving: (B, 1, *wider), in [0, 1].
         num_iterations: at most.
         settings: see :class:`Greedy`.
-        origin: place of the fixed image's first voxel in the moving one, (D,), voxels; None for the same grid.
+        to_moving: (D, D + 1), from voxels of the fixed to those of the moving image: its linear part, then the place of
+            the first voxel; None for the same grid.
         inside: (B, 1, *wider), 1 where the moving image has voxels; farther than 4 of them beyond its end, nothing is
             compared.
         masks: of fixed and moving image, (B, 1, *spatial) and (B, 1, *wider), 1 where they may be compared.
         others: weights of further forces and these, see :class:`~.force_sum.ForceSum`; for one pair.
+        features: of an image, (1, 1, *spatial) → (1, C, *spatial), which the similarity "features" compares.
         on_iteration: called with the iteration, from 0, and the similarity before its step.
 
     Returns:
         (B, D, *spatial), voxels, float32 or as ``ddf`` float64.
 
     Raises:
-        ValueError: for a field of another shape, or a similarity that is not finite.
+        ValueError: for a field of another shape, a similarity that is not finite, or no features where they are asked
+            for.
 
     Example:
         >>> x, y = torch.meshgrid(torch.linspace(-2, 2, 33), torch.linspace(-2, 2, 33), indexing="ij")
@@ -114,15 +120,19 @@ def greedy_field(
             f"expected a field of the fixed image's shape and one pair per field, got {list(ddf.shape)},"
             f" {list(fixed.shape)} and {list(moving.shape)}"
         )
-    origin = ddf.new_zeros(ddf.size(1)) if origin is None else origin.to(ddf)
+    if to_moving is None:
+        to_moving = torch.eye(ddf.size(1), ddf.size(1) + 1, device=ddf.device)
     with torch.no_grad():
         found = []
         for k in range(len(ddf)):
             ends, *seen = (None if volume is None else volume[k : k + 1] for volume in (inside, *masks))
             images = Force(
-                described(fixed[k : k + 1], settings), settings, seen[0], carries=any(part is not None for part in seen)
+                described(fixed[k : k + 1], settings, features),
+                settings,
+                seen[0],
+                carries=any(part is not None for part in seen),
             )
-            view = MovingView(described(moving[k : k + 1], settings), ends, origin, seen[1])
+            view = MovingView(described(moving[k : k + 1], settings, features), ends, to_moving, seen[1])
             force = ForceSum(lambda ddf, view=view, images=images: images(view.warped(ddf)), others)
             found.append(_improved(ddf[k : k + 1].clone(), force, num_iterations, settings, on_iteration))
     return torch.cat(found)
@@ -224,9 +234,17 @@ def _moved(ddf: torch.Tensor, update: torch.Tensor, component: int) -> torch.Ten
     return total
 
 
-def described(image: torch.Tensor, settings: Greedy) -> torch.Tensor:
-    """What is compared: the image (1, 1, *spatial) itself, or its MIND-SSC descriptors."""
-    return mind_ssc(image) if settings.similarity == "mind" else image
+def described(image: torch.Tensor, settings: Greedy, features: Features | None = None) -> torch.Tensor:
+    """What is compared: the image (1, 1, *spatial) itself, its MIND-SSC descriptors or its features.
+
+    Raises:
+        ValueError: for the similarity "features" without them.
+    """
+    if settings.similarity != "features":
+        return mind_ssc(image) if settings.similarity == "mind" else image
+    if features is None:
+        raise ValueError("similarity features: expected the features of a network beside, got none")
+    return features(image)
 
 
 class MovingView:
@@ -235,7 +253,7 @@ class MovingView:
     Args:
         moving: (1, C, *wider).
         inside: (1, 1, *wider), 1 where it has voxels, or None where it covers all that is seen.
-        origin: (D,), voxels of the moving image.
+        to_moving: (D, D + 1), from voxels of the field to those of the moving image.
         mask: (1, 1, *wider), 1 where it may be compared, or None for everywhere.
     """
 
@@ -243,7 +261,7 @@ class MovingView:
         self,
         moving: torch.Tensor,
         inside: torch.Tensor | None,
-        origin: torch.Tensor,
+        to_moving: torch.Tensor,
         mask: torch.Tensor | None = None,
     ) -> None:
         self.volume = moving
@@ -252,18 +270,29 @@ class MovingView:
             self.volume = self.volume.masked_fill(box_sum(inside.to(moving), REACH) < 0.5, torch.nan)
         if mask is not None:
             self.volume = self.volume.masked_fill(mask < 0.5, torch.nan)
-        self.origin = origin
+        self.linear, self.shift = to_moving[:, :-1].tolist(), to_moving[:, -1].tolist()
 
     def warped(self, ddf: torch.Tensor) -> torch.Tensor:
         """Image under a ddf, (1, C, *spatial), NaN where the moving image ends."""
         rows = max(1, SLAB_VOXELS // ddf[0, 0, 0].numel())
-        slabs, column = [], [-1] + [1] * ddf.size(1)
+        slabs = []
         for start in range(0, ddf.size(2), rows):
             slab = ddf.narrow(2, start, min(rows, ddf.size(2) - start))
             coordinates = slab + identity_grid(list(slab.shape[2:]), dtype=ddf.dtype, device=ddf.device)
             coordinates[:, 0] += start
-            slabs.append(sample(self.volume, coordinates.add_(self.origin.view(column))))
+            slabs.append(sample(self.volume, self._in_moving(coordinates)))
         return torch.cat(slabs, dim=2)
+
+    def _in_moving(self, voxels: torch.Tensor) -> torch.Tensor:
+        """Voxels of the field, (1, D, *spatial), as those of the moving image."""
+        parts = []
+        for row, shift in zip(self.linear, self.shift, strict=True):
+            part = torch.full_like(voxels[:, 0], shift)
+            for axis, factor in enumerate(row):
+                if factor:
+                    part.add_(voxels[:, axis], alpha=factor)
+            parts.append(part)
+        return torch.stack(parts, dim=1)
 
 
 class Force:

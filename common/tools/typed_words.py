@@ -46,7 +46,7 @@ def for_fire(option: inspect.Parameter, word: str | None, checks_numbers: bool =
     for kind in kinds & NUMBERS.keys():
         if _is_number(word, kind):
             return word
-        if checks_numbers and str not in kinds:
+        if checks_numbers and kinds <= NUMBERS.keys() | {bool}:
             raise WordError(f"--{option.name}: expected {NUMBERS[kind][1]}, got {word!r}")
     return repr(word) if str in kinds else word
 

@@ -93,6 +93,17 @@ def test_hippocampus_lands_with_a_split_and_pairs_of_val_subjects(tmp_path, prep
     assert [entry.name for entry in (tmp_path / "data").iterdir()] == [name]
 
 
+def test_the_papers_split_of_65_15_and_20_percent(tmp_path, prepare_data, fake_download):
+    folder = tmp_path / "Task04_Hippocampus"
+    prepare_data.hippocampus(str(folder), seed=0, tune=0.15, val=0.2)
+    assert [len(decathlon_subjects(folder, part)) for part in ("fit", "tune", "val")] == [39, 9, 12]
+
+
+def test_shares_without_a_seed_are_refused(tmp_path, prepare_data):
+    with pytest.raises(prepare_data.PrepareError, match=r"expected a seed with the shares tune 0.15 and val 0.2"):
+        prepare_data.hippocampus(str(tmp_path / "data"), tune=0.15)
+
+
 def test_the_split_depends_on_the_seed_alone(tmp_path, prepare_data, fake_download):
     texts = []
     for number, seed in enumerate((1, 1, 2)):
@@ -155,9 +166,9 @@ def test_learn2reg_refuses_another_archive_and_leaves_nothing(tmp_path, prepare_
     assert [entry.name for entry in tmp_path.iterdir()] == ["set.zip"]
 
 
-def test_list_names_every_set_and_its_licence(prepare_data):
+def test_list_names_what_learn2reg_and_this_collection_have(prepare_data):
     text = prepare_data.list_sets()
-    assert all(name in text for name in ("hippocampus", "CC-BY-SA 4.0", "sample", *prepare_data.LEARN2REG_TASKS))
+    assert all(f"  {name} " in text for name in ("sample", "folder", *prepare_data.LEARN2REG_TASKS))
 
 
 def test_the_command_line_ends_with_a_message_instead_of_a_traceback(capsys):

@@ -52,6 +52,19 @@ def test_a_folder_per_subject_becomes_a_multi_contrast_folder(tmp_path):
     assert {part: len(names) for part, names in written.parts.items()} == {"fit": 3, "val": 1}
 
 
+def test_parts_may_be_given_in_numbers_and_contrasts_tuned_on(tmp_path):
+    written = write_training_folder(heads(tmp_path / "heads", 8), tmp_path / "data", tune=2, val=3)
+    assert {part: len(names) for part, names in written.parts.items()} == {"fit": 3, "tune": 2, "val": 3}
+    assert json.loads((tmp_path / "data" / "splits.json").read_text()) == written.parts
+    assert not (write_training_folder(tmp_path / "heads", tmp_path / "two").folder / "splits.json").exists()
+
+
+@pytest.mark.parametrize(("tune", "val"), [(2.5, 3), (0.5, 0.5), (-1, 3), (2, 0)])
+def test_parts_that_cannot_be_counted_are_refused(tmp_path, tune, val):
+    with pytest.raises(ValueError, match="tune and val: expected shares between 0 and 1"):
+        write_training_folder(heads(tmp_path / "heads", 8), tmp_path / "data", tune=tune, val=val)
+
+
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_a_list_names_files_relative_to_itself(tmp_path, form):
     folder = scans(tmp_path / "scans", 6)

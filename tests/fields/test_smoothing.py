@@ -99,3 +99,9 @@ def test_a_planted_error_is_found(name, planted, test, number, generator, monkey
     monkeypatch.setattr(smoothing, name, partial(planted, getattr(smoothing, name)))
     with pytest.raises(AssertionError):
         test(SHAPES[1], number, generator)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 90, 80, 70), (1, 1, 700, 650)])
+def test_sums_of_a_large_volume_in_slabs_are_those_of_all_at_once(shape):
+    volume = noise(shape, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(box_sum(volume, 3), slow_box_sum(volume, 3))

@@ -104,7 +104,10 @@ def test_options_choose_affine_map_and_solver(arguments, affine, solver, command
     [
         (["--effort", "much"], "effort: expected one of none, fast, normal, best, got 'much'"),
         (["--effort", "fast", "--refine", 2], "either --effort fast or --refine, got both"),
-        (["--effort", "fast", "--similarity", "mi"], "similarity: expected one of auto, lncc, mse, mind, got 'mi'"),
+        (
+            ["--effort", "fast", "--similarity", "mi"],
+            "similarity: expected one of auto, lncc, mse, mind, features, got",
+        ),
         (["--refine", 2, "--weight", 1], "--weight: expected --solver adam beside, got none"),
         (["--refine", 2, "--solver", "newton"], "solver: expected one of greedy, adam, got 'newton'"),
         (["--effort", "fast", "--num_levels", 2], "--num_levels: expected --refine beside"),

@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from common.tools.comparison import scoring
 from common.tools.comparison.head_pair import warped_heads
 from common.tools.comparison.own_process import ServedTool
 from tests.tools.comparison.blobs import CENTERS, blob
@@ -36,12 +37,11 @@ def decathlon(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def compare(load_script):
+@pytest.fixture
+def compare(load_script, monkeypatch):
     """The script; tools run in this process, as a fresh one takes seconds to start."""
-    module = load_script("compare")
-    module.own_process = lambda num_threads: nullcontext(ServedTool())
-    return module
+    monkeypatch.setattr(scoring, "own_process", lambda num_threads: nullcontext(ServedTool()))
+    return load_script("compare")
 
 
 def result(folder, tool, part="val"):

@@ -6,6 +6,7 @@ from common.fields.ddf import compose, invert, warp
 from common.fields.jacobian import jacobian_determinant
 from common.fields.sampling import identity_grid
 from common.fields.smoothing import gaussian_smooth
+from common.losses.mind import mind_ssc
 from common.solvers import greedy
 from common.solvers.greedy import Force, Greedy, MovingView, compose_short, described, greedy_field, has_converged
 
@@ -40,14 +41,31 @@ def shifted_pair(dims, axis, voxels):
     return fixed, fixed.roll(voxels, axis + 2)
 
 
-@pytest.mark.parametrize("similarity", ["lncc", "mse", "mind"])
+def two_features(image):
+    """The image and how it changes, neither of which is the other."""
+    return torch.cat([image, 3 * original(image, 2)], dim=1)
+
+
+@pytest.mark.parametrize("similarity", ["lncc", "mse", "mind", "features"])
 @pytest.mark.parametrize(("dims", "axis", "voxels"), [(2, 0, 2), (2, 1, -2), (3, 0, -2), (3, 1, 1), (3, 2, 2)])
 def test_a_shift_of_whole_voxels_is_recovered(dims, axis, voxels, similarity):
     fixed, moving = shifted_pair(dims, axis, voxels)
-    ddf = greedy_field(zero(dims), fixed, moving, 80, Greedy(similarity, fluid=3.0))
+    ddf = greedy_field(zero(dims), fixed, moving, 80, Greedy(similarity, fluid=3.0), features=two_features)
     expected = torch.zeros(dims)
     expected[axis] = voxels
     torch.testing.assert_close(inner(ddf).mean(dim=(0, *range(2, dims + 2))), expected, atol=0.15, rtol=0)
+
+
+def test_descriptors_given_as_features_have_the_same_force():
+    images = shifted_pair(2, 0, 2)
+    found = greedy_field(zero(2), *images, 20, Greedy("features"), features=mind_ssc)
+    assert torch.equal(found, greedy_field(zero(2), *images, 20, Greedy("mind")))
+
+
+def test_images_given_as_features_have_the_force_of_their_difference():
+    images = shifted_pair(2, 0, 2)
+    found = greedy_field(zero(2), *images, 20, Greedy("features"), features=torch.clone)
+    assert torch.equal(found, greedy_field(zero(2), *images, 20, Greedy("mse")))
 
 
 @pytest.mark.parametrize("similarity", ["lncc", "mse"])
@@ -103,7 +121,7 @@ def test_one_and_two_threads_agree():
 def test_a_wider_moving_image_gives_the_same_and_where_it_ends_nothing_is_compared():
     fixed, moving = shifted_pair(2, 0, 2)
     wide = functional.pad(moving, (5, 5, 4, 4), mode="replicate")
-    options = {"origin": torch.tensor([4.0, 5.0])}
+    options = {"to_moving": torch.tensor([[1.0, 0.0, 4.0], [0.0, 1.0, 5.0]])}
     found = greedy_field(zero(2), fixed, wide, 10, **options)
     torch.testing.assert_close(found, greedy_field(zero(2), fixed, moving, 10), atol=1e-3, rtol=0)
     nothing = greedy_field(zero(2), fixed, wide, 10, **options, inside=torch.zeros_like(wide))
@@ -119,7 +137,7 @@ def test_where_a_mask_is_zero_there_is_no_force(side, similarity):
     masks = [None, None]
     masks[side] = 1 - lesion
     force = Force(described(images[0], settings), settings, masks[0])
-    view = MovingView(described(images[1], settings), None, torch.zeros(2), masks[1])
+    view = MovingView(described(images[1], settings), None, torch.eye(2, 3), masks[1])
     _, update = force(view.warped(zero(2)))
     assert update[:, :, 12:24, 10:22].abs().max() == 0
     assert update[:, :, :12].abs().max() > 0
@@ -167,6 +185,19 @@ def test_the_force_is_the_gradient_of_the_similarity_for_a_shift_of_all_voxels()
     assert 0 < similarity < 1
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_force_of_features_is_the_gradient_of_their_distance_over_its_norm(axis):
+    fixed, moving = (two_features(texture(2, seed=seed)).double() for seed in (0, 3))
+    slopes = [original(moving, k + 2) for k in range(2)]
+    step = 1e-3 * torch.exp(-((identity_grid(list(SHAPES[2])) - 18) ** 2).sum(dim=0) / 50).double()
+    _, direction = greedy.difference_force(fixed, moving)
+    later, earlier = (greedy.difference_force(fixed, moving + sign * slopes[axis] * step)[0] for sign in (1, -1))
+    norm = sum(slope.square().sum(dim=1) for slope in slopes) + (fixed - moving).square().sum(dim=1)
+    # S = -mean over voxels and channels of r², so dS = 2 Σ r ∇w ds / (N C).
+    expected = 2 * (direction[:, axis] * norm * step).sum() / fixed.numel()
+    assert (later - earlier) / 2 == pytest.approx(expected.item(), rel=1e-6)
+
+
 def test_a_short_composition_differs_from_the_exact_one_in_second_order():
     u = smooth_field(3).double()
     errors = []
@@ -199,6 +230,8 @@ def test_wrong_arguments_are_refused():
             Greedy(**wrong)
     with pytest.raises(ValueError, match=r"one pair per field, got \[1, 2, 40, 36\], \[2, 1, 40, 36\]"):
         greedy_field(zero(2), texture(2, batch=2), texture(2), 1)
+    with pytest.raises(ValueError, match="expected the features of a network beside, got none"):
+        greedy_field(zero(2), texture(2), texture(2), 1, Greedy("features"))
     with pytest.raises(ValueError, match="finite similarity, got nan in iteration 0"):
         greedy_field(zero(2), texture(2) * float("nan"), texture(2), 1)
 

@@ -7,6 +7,7 @@ import warnings
 import pytest
 
 from common.tools.command_line import run_command
+from common.tools.typed_words import for_fire
 
 NAMES = [
     "2024_01_05",
@@ -126,3 +127,8 @@ def test_memory_that_does_not_suffice_takes_one_line(error, call, capsys):
     line = capsys.readouterr().err
     assert line.startswith("error: not enough memory: ")
     assert line.count("\n") == 1
+
+
+def test_numbers_with_commas_stay_as_they_are_where_a_tuple_is_meant_too():
+    option = inspect.Parameter("seeds", inspect.Parameter.KEYWORD_ONLY, annotation=int | tuple)
+    assert [for_fire(option, word) for word in ("3", "0,1")] == ["3", "0,1"]

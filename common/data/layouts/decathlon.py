@@ -1,4 +1,4 @@
-"""Medical Segmentation Decathlon layout: ``dataset.json`` with imagesTr and labelsTr.
+"""Medical Segmentation Decathlon layout: ``dataset.json``, or ``<name>_dataset.json``, with imagesTr and labelsTr.
 
 Two optional files beside it fix an evaluation: ``splits.json`` {"fit": [names], "tune": [...], "val": [...]}
 and ``val_pairs.json`` {"pairs": [[fixed name, moving name], ...]}; a name is a file name without its ending.
@@ -11,6 +11,7 @@ from ...files import existing_file, read_dataset_json
 from ...words import did_you_mean
 from ..pairs import pair_subjects
 from ..splits import select_subjects
+from .learn2reg import find_dataset_json
 
 
 def decathlon_subjects(dataset_dir: str | Path, part: str = "", section: str = "training") -> list[dict[str, str]]:
@@ -30,7 +31,7 @@ def decathlon_subjects(dataset_dir: str | Path, part: str = "", section: str = "
         ValueError: an unknown section or part, or a file that is not in this layout.
     """
     folder = Path(dataset_dir).expanduser()
-    path = folder / "dataset.json"
+    path = find_dataset_json(folder) if folder.is_dir() else folder / "dataset.json"
     content = read_dataset_json(path)
     entries = content.get(section) if isinstance(content, Mapping) else None
     if not isinstance(entries, list) or not entries:

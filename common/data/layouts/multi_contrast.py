@@ -10,15 +10,16 @@ def multi_contrast_subjects(dataset_dir: str | Path, contrasts: Sequence[str]) -
     """Subjects of a folder in the multi-contrast layout, each with the co-registered contrasts asked for.
 
     The folder holds ``dataset.json`` with the entry
-    ``{"subjects": [{"subject": "ms07", "T1": "ms07/T1.nii.gz", "T2": "ms07/T2.nii.gz"}, ...]}``;
-    file names are relative to the folder.
+    ``{"subjects": [{"subject": "ms07", "T1": "ms07/T1.nii.gz", "T2": "ms07/T2.nii.gz"}, ...]}``, perhaps with a
+    ``label``; file names are relative to the folder.
 
     Args:
         dataset_dir: the folder.
         contrasts: names of the contrasts every subject must have, for example ``("T1", "T2")``.
 
     Returns:
-        One ``{"subject": name, contrast: absolute path, ...}`` per subject, in the order of the file.
+        One ``{"subject": name, contrast: absolute path, ...}`` per subject, in the order of the file, with ``label``
+        where the subject has one.
 
     Raises:
         FileNotFoundError: the folder, ``dataset.json`` or a listed image is missing.
@@ -48,10 +49,11 @@ def _read_subject(entry: Mapping[str, str], contrasts: Sequence[str], path: Path
     if not isinstance(entry, Mapping) or not isinstance(entry.get("subject"), str):
         raise ValueError(f"{path}: expected entries with a text under 'subject', got {entry!r}")
     name = entry["subject"]
-    subject = {"subject": name}
     for contrast in contrasts:
         if contrast not in entry:
             found = ", ".join(key for key in entry if key != "subject") or "no images"
             raise ValueError(f"{path}: subject {name} has no {contrast}, it has {found}")
-        subject[contrast] = existing_file(path.parent, entry[contrast], f"{contrast} of subject {name}")
-    return subject
+    files = {key: entry[key] for key in dict.fromkeys([*contrasts, "label"]) if key in entry}
+    return {"subject": name} | {
+        key: existing_file(path.parent, file, f"{key} of subject {name}") for key, file in files.items()
+    }

@@ -8,11 +8,13 @@ from monai.inferers import Inferer
 from ...fields.ddf import compose, warp
 from ...precision import bfloat16_autocast
 from ...solvers.image_refinement import ImageRefinement
+from ...words import one_of
 from .consistency import make_consistent
 from .feature_refinement import AdamSettings, refine_by_adam
 from .network import ConvexRegistration
 
 COMPOSITIONS = ("exact", "released")
+INTERPOLATIONS = ("bilinear", "nearest")
 
 
 class RefinedInferer(Inferer):
@@ -31,9 +33,11 @@ class RefinedInferer(Inferer):
         composition: "exact" as above; "released" u₀(x) + u₁(x + u₀(x)), which is φ₁ ∘ φ₀, as in the authors' code.
         seed: of the projection.
         amp: features in bfloat16, where the device multiplies it; the solvers always work in float32.
+        interpolation: of the moving image before the next solve, "bilinear" (trilinear) or "nearest", as in the
+            authors' code.
 
     Raises:
-        ValueError: for fewer than one warp or an unknown composition.
+        ValueError: for fewer than one warp, or an unknown composition or interpolation.
 
     Reference:
         Bigalke et al., MICCAI 2023, section 2.3.1.
@@ -48,8 +52,10 @@ class RefinedInferer(Inferer):
         composition: str = "exact",
         seed: int = 0,
         amp: bool = False,
+        interpolation: str = "bilinear",
     ) -> None:
         super().__init__()
+        self.interpolation = one_of("interpolation", interpolation, INTERPOLATIONS)
         if num_warps < 1 or composition not in COMPOSITIONS:
             raise ValueError(
                 f"expected num_warps ≥ 1 and a composition of {', '.join(COMPOSITIONS)}, "
@@ -73,7 +79,7 @@ class RefinedInferer(Inferer):
         fine_moving, coarse_moving = self._features(network, moving)
         ddf = self._match(network, coarse_fixed, coarse_moving, list(inputs.shape[2:]))
         for _ in range(self.num_warps - 1):
-            _, coarse_warped = self._features(network, warp(moving, ddf))
+            _, coarse_warped = self._features(network, warp(moving, ddf, self.interpolation))
             rest = self._match(network, coarse_fixed, coarse_warped, list(inputs.shape[2:]))
             ddf = compose(ddf, rest) if self.composition == "exact" else compose(rest, ddf)
         refined = ddf

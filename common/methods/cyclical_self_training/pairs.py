@@ -24,12 +24,13 @@ def is_learn2reg(dataset_dir: str) -> bool:
     return path.is_file() and "registration_val" in read_dataset_json(path)
 
 
-def fit_images(dataset_dir: str, with_labels: bool = False) -> list[dict]:
+def fit_images(dataset_dir: str, with_labels: bool = False, all_scans: bool = False) -> list[dict]:
     """Subjects to train on: of Learn2Reg, or of :func:`~common.data.subjects.hippocampus_subjects`.
 
     Args:
         dataset_dir: see there; empty for the sample population.
         with_labels: whether they have ``label`` too; the supervised baseline needs it, nothing else may see it.
+        all_scans: of Learn2Reg, see :func:`learn2reg_part`.
 
     Raises:
         ValueError: where a subject should have a label and has none.
@@ -38,8 +39,9 @@ def fit_images(dataset_dir: str, with_labels: bool = False) -> list[dict]:
         >>> len(fit_images("")), sorted(fit_images("")[0])
         (6, ['image', 'subject'])
     """
-    subjects = learn2reg_part if is_learn2reg(dataset_dir) else hippocampus_subjects
-    return trained_on(subjects(dataset_dir, "fit"), with_labels, dataset_dir)
+    learn2reg = is_learn2reg(dataset_dir)
+    parts = learn2reg_part(dataset_dir, "fit", all_scans) if learn2reg else hippocampus_subjects(dataset_dir, "fit")
+    return trained_on(parts, with_labels, dataset_dir)
 
 
 def trained_on(subjects: Sequence[Mapping[str, Any]], with_labels: bool, origin: str = "data") -> list[dict]:
@@ -79,12 +81,14 @@ def scored_pairs(dataset_dir: str, part: str = "tune", num_pairs: int = 50) -> l
     return random_pairs(subjects, min(num_pairs, len(subjects) * (len(subjects) - 1)))
 
 
-def learn2reg_part(dataset_dir: str, part: str) -> list[dict]:
+def learn2reg_part(dataset_dir: str, part: str, all_scans: bool = False) -> list[dict]:
     """Subjects under ``training`` that no pair of ``registration_val`` holds, divided at random once and for all.
 
     Args:
         dataset_dir: folder in Learn2Reg's layout.
         part: fit, or tune, a fifth of them and at least two.
+        all_scans: whether fit holds all of them, those of tune too, as the paper trains on all 20 and chose its
+            settings on three of them.
 
     Returns:
         Subjects, see :func:`~common.data.layouts.learn2reg.learn2reg_subjects`.
@@ -102,6 +106,8 @@ def learn2reg_part(dataset_dir: str, part: str) -> list[dict]:
             f"{find_dataset_json(dataset_dir)}: expected at least 4 images under training that no pair of "
             f"registration_val holds, 2 to train on and 2 to tune on, got {len(subjects)}"
         )
+    if all_scans and part == "fit":
+        return subjects
     return split_subjects(subjects, {"fit": len(subjects) - num_tune, "tune": num_tune})[part]
 
 

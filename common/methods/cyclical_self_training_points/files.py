@@ -16,6 +16,7 @@ CLOUD_KEYS = {
     "moving_landmarks": "moving_landmarks",
 }
 """Name in an archive → our word."""
+OTHER_KEYS = ("mm_per_unit", "alignment")
 
 
 def read_keypoint_archive(path: str | Path) -> dict[str, torch.Tensor]:
@@ -23,10 +24,11 @@ def read_keypoint_archive(path: str | Path) -> dict[str, torch.Tensor]:
 
     Args:
         path: archive with ``fixed_keypoints`` (N, 3), ``moving_keypoints`` (M, 3), ``mm_per_unit`` (3,) and, where
-            known, ``fixed_landmarks`` and ``moving_landmarks`` (L, 3); coordinates in [−1, 1].
+            known, ``fixed_landmarks`` and ``moving_landmarks`` (L, 3), and ``alignment`` (3, 4), which maps fixed
+            points to the moving cloud; coordinates in [−1, 1].
 
     Returns:
-        ``fixed_points``, ``moving_points``, ``mm_per_unit``, and the landmarks where there are any; float32.
+        ``fixed_points``, ``moving_points``, ``mm_per_unit``, and landmarks and alignment where there are any; float32.
 
     Raises:
         FileNotFoundError: no such file.
@@ -34,7 +36,7 @@ def read_keypoint_archive(path: str | Path) -> dict[str, torch.Tensor]:
     """
     try:
         with np.load(Path(path).expanduser(), allow_pickle=False) as archive:
-            content = {key: np.asarray(archive[key]) for key in archive.files if key in (*CLOUD_KEYS, "mm_per_unit")}
+            content = {key: np.asarray(archive[key]) for key in archive.files if key in (*CLOUD_KEYS, *OTHER_KEYS)}
     except FileNotFoundError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -130,7 +132,8 @@ def check_clouds(pair: dict[str, torch.Tensor], name: str, min_points: int = 2) 
 
     Raises:
         ValueError: a wrong shape, NaN or infinite coordinates, too few points, repeated points, coordinates beyond
-            [−1, 1], clouds that hardly overlap, landmarks that do not correspond, a scale that is not positive.
+            [−1, 1], clouds that hardly overlap, landmarks that do not correspond, a scale that is not positive, an
+            alignment that is no matrix (3, 4).
     """
     for key in ("fixed_points", "moving_points"):
         if key not in pair:
@@ -151,6 +154,9 @@ def check_clouds(pair: dict[str, torch.Tensor], name: str, min_points: int = 2) 
     scale = pair["mm_per_unit"]
     if scale.shape != (3,) or not (scale > 0).all():
         raise ValueError(f"{name}: expected mm_per_unit to be three positive numbers, got {scale.tolist()}")
+    alignment = pair.get("alignment", torch.zeros(3, 4))
+    if alignment.shape != (3, 4) or not alignment.isfinite().all():
+        raise ValueError(f"{name}: expected alignment to be a finite matrix (3, 4), got {alignment.tolist()}")
     marks = [pair[key].shape for key in ("fixed_landmarks", "moving_landmarks") if key in pair]
     if marks and (len(marks) == 1 or marks[0] != marks[1] or marks[0][1:] != (3,)):
         raise ValueError(f"{name}: expected fixed and moving landmarks (L, 3) that correspond, got {marks}")

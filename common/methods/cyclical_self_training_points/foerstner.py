@@ -1,6 +1,7 @@
 """Förstner keypoints of a CT: points where the image changes in every direction."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from monai.data import MetaTensor
@@ -52,14 +53,18 @@ def distinctiveness(volume: torch.Tensor) -> torch.Tensor:
 
 
 def foerstner_keypoints(
-    image: MetaTensor, mask: torch.Tensor, spacing_mm: float = 1.5, window: int = 5, max_points: int = 4096
+    image: MetaTensor,
+    mask: torch.Tensor,
+    spacing_mm: float | Sequence[float] = 1.5,
+    window: int = 5,
+    max_points: int = 4096,
 ) -> torch.Tensor:
     """Local maxima of the distinctiveness inside a mask, strongest first.
 
     Args:
         image: CT, (1, X, Y, Z), HU; scaled to (clamp(I, −1000, 1500) + 1000) / 2500.
         mask: (X, Y, Z), bool; eroded by one voxel.
-        spacing_mm: isotropic grid on which points are sought.
+        spacing_mm: of the grid on which points are sought, one number or one per axis.
         window: edge of the cube, in voxels of that grid, in which a point is the largest; odd.
         max_points: of the strongest.
 
@@ -76,7 +81,7 @@ def foerstner_keypoints(
             f"{name}: expected a mask of shape {grid.spatial_shape} that is not empty, got "
             f"{tuple(mask.shape)} with {int(mask.sum())} voxels"
         )
-    box = _box_grid(mask, grid, spacing_mm)
+    box = _box_grid(mask, grid, torch.as_tensor(spacing_mm, dtype=torch.float64))
     low, high = HU_RANGE
     scaled = (image.as_tensor().float().clamp(low, high) - low) / (high - low)
     volume = resample(scaled, grid, box, background=None)[0]
@@ -89,8 +94,8 @@ def foerstner_keypoints(
     return box.voxel_to_world(points[order])
 
 
-def _box_grid(mask: torch.Tensor, grid: Grid, spacing_mm: float) -> Grid:
-    """Isotropic grid, axes along those of ``grid``, over the box of a mask and a margin."""
+def _box_grid(mask: torch.Tensor, grid: Grid, spacing_mm: torch.Tensor) -> Grid:
+    """Grid of this spacing, axes along those of ``grid``, over the box of a mask and a margin."""
     voxels = mask.nonzero()
     spacing = torch.tensor(grid.spacing, dtype=torch.float64)
     margin = 8 * spacing_mm / spacing

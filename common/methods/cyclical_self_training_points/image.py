@@ -28,12 +28,13 @@ def cloud_image(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
 
 
 class CloudsToImaged(Transform):
-    """Checks the clouds of a pair, aligns the fixed one by moments, and lays both into ``image``.
+    """Checks the clouds of a pair, aligns the fixed one, and lays both into ``image``.
 
     Adds ``aligned_points`` (N, 3), where the fixed points lie after the alignment.
 
     Args:
-        prealign: whether to align; otherwise ``aligned_points`` are the fixed points.
+        prealign: whether to align, by the pair's ``alignment`` (3, 4), such as that of its lung masks, or else by the
+            moments of the clouds; otherwise ``aligned_points`` are the fixed points.
         min_points: fewest points of a cloud, the largest neighborhood of the network.
 
     Raises:
@@ -56,9 +57,15 @@ class CloudsToImaged(Transform):
         file = getattr(item.get(f"fixed{NATIVE_SUFFIX}"), "meta", {}).get("filename_or_obj")
         check_clouds(item, str(item.get("name") or file or "pair"), self.min_points)
         fixed, moving = item["fixed_points"], item["moving_points"]
-        item["aligned_points"] = align_by_moments(fixed, fixed, moving) if self.prealign else fixed
+        item["aligned_points"] = self._aligned(item) if self.prealign else fixed
         item["image"] = cloud_image(item["aligned_points"], moving)
         return item
+
+    def _aligned(self, item: Mapping) -> torch.Tensor:
+        fixed = item["fixed_points"]
+        if "alignment" in item:
+            return fixed @ item["alignment"][:, :3].T + item["alignment"][:, 3]
+        return align_by_moments(fixed, fixed, item["moving_points"])
 
 
 class PredToDisplacementsd(Transform):

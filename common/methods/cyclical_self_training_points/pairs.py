@@ -31,7 +31,7 @@ def keypoint_pairs(
         dataset_dir: folder of ``.npz`` archives (:func:`~.files.read_keypoint_archive`) or a Learn2Reg set
             with keypoint tables; empty for the sample population.
         prefixes: names begin with one of them; empty for all.
-        with_landmarks: leave out pairs without landmarks.
+        with_landmarks: leave out pairs without landmarks, of a fold after it was cut.
         fold: from 0; −1 for no folds.
         num_folds: consecutive pairs, in the order of their names, form a fold; paper: 5 of ten cases.
         part: with a fold, "fit" for the pairs outside it and "val" for those inside; "all" for both.
@@ -51,12 +51,12 @@ def keypoint_pairs(
         ['sample_00', 'sample_01']
     """
     pairs = _read_pairs(dataset_dir, num_sample_points, tuple(prefixes))
-    if with_landmarks:
-        pairs = [pair for pair in pairs if "fixed_landmarks" in pair]
     if held_out:
         pairs = [pair for pair in pairs if pair["name"] not in set(held_out)]
     elif fold >= 0:
         pairs = _of_fold(pairs, fold, num_folds, part)
+    if with_landmarks:
+        pairs = [pair for pair in pairs if "fixed_landmarks" in pair]
     if not pairs:
         wanted = f"names that begin with {', '.join(prefixes)}" if prefixes else "keypoint archives"
         raise ValueError(f"{dataset_dir or 'sample population'}: expected {wanted}, got none")

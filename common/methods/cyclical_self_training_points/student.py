@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from .chamfer import chamfer_distance, local_laplacian
+from .chamfer import chamfer_distance, laplacian_difference, smoothness
 from .inferer import KeypointPasses
 from .motion import random_field_motion, random_similarity, rigid_motion, transform_pair
 from .network import KeypointRegistration
@@ -123,21 +123,27 @@ class KeypointAugmentation:
 class KeypointLoss:
     """Loss of one sample, ``student_loss`` of :class:`~common.methods.self_training.stages.SelfTrainingStep`.
 
-    Mean Euclidean distance between displacement and label (equation 2 of the paper); for the strategy "chamfer" the
-    Chamfer distance of the moved points from the moving cloud plus ``laplacian_weight`` times the local Laplacian.
+    Mean Euclidean distance between displacement and label (equation 2 of the paper); for the strategy "chamfer" that of
+    PointPWC-Net, the Chamfer distance both ways plus weighted smoothness and Laplacian, see :mod:`.chamfer`.
 
     Args:
         strategy: one of ``STRATEGIES``.
-        laplacian_weight: of the local Laplacian; PointPWC-Net: 0.3 beside a Chamfer weight of 1.
+        smoothness_weight: beside a Chamfer weight of 1; PointPWC-Net: 1.
+        laplacian_weight: PointPWC-Net: 0.3.
         scale: unary scale of the student.
         num_rounds: of belief propagation in the student. Fewer let more of the gradient reach the features, and are
             as many times faster.
     """
 
     def __init__(
-        self, strategy: str = "self_training", laplacian_weight: float = 0.3, scale: float = 1.0, num_rounds: int = 5
+        self,
+        strategy: str = "self_training",
+        smoothness_weight: float = 1.0,
+        laplacian_weight: float = 0.3,
+        scale: float = 1.0,
+        num_rounds: int = 5,
     ) -> None:
-        self.strategy, self.laplacian_weight = strategy, laplacian_weight
+        self.strategy, self.weights = strategy, (smoothness_weight, laplacian_weight)
         self.scale, self.num_rounds = scale, num_rounds
 
     def __call__(self, network: KeypointRegistration, sample: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -147,7 +153,18 @@ class KeypointLoss:
         with settings(network, unary_scale=self.scale, num_rounds=self.num_rounds):
             displacements = network.register(fixed, moving, chosen)
         if self.strategy == "chamfer":
-            chamfer = chamfer_distance(fixed[chosen] + displacements, moving, one_sided=True)
-            laplacian = local_laplacian(fixed[chosen], displacements)
-            return {"loss": chamfer + self.laplacian_weight * laplacian, "chamfer": chamfer, "laplacian": laplacian}
+            return self._without_labels(fixed[chosen], displacements, moving)
         return {"loss": (displacements - label[chosen]).norm(dim=1).mean()}
+
+    def _without_labels(
+        self, points: torch.Tensor, displacements: torch.Tensor, moving: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        moving = moving[: len(points)]  # drawn at random; a denser cloud would lie nearer and have other Laplacians
+        terms = {
+            "chamfer": chamfer_distance(points + displacements, moving),
+            "smoothness": smoothness(points, displacements),
+            "laplacian": laplacian_difference(points, displacements, moving),
+        }
+        of_smoothness, of_laplacian = self.weights
+        loss = terms["chamfer"] + of_smoothness * terms["smoothness"] + of_laplacian * terms["laplacian"]
+        return {"loss": loss, **terms}

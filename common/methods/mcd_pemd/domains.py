@@ -19,7 +19,7 @@ from ...world.network_grid import network_grid
 from ...world.resample import resample_smoothly
 from .patches import PatchPairDataset, PatchSource, Sampling
 
-SPACING_MM = 1.0  # the offsets and patches of the paper are voxels of 1 mm
+SPACING_MM = 1.0  # of a voxel, where images are not left on their own
 DIRECTIONS = {
     "source_to_source": ("source", "source"),
     "target_to_target": ("target", "target"),
@@ -74,25 +74,30 @@ def contrast_subjects(
 
 
 class LoadContrastsd(Transform):
-    """Reads the co-registered volumes of a subject, axes in RAS order, voxels of 1 mm.
+    """Reads the co-registered volumes of a subject, axes in RAS order, voxels of a given size or their own.
 
     Files that lie otherwise are resampled, and a background below 0, as the air of a CT, is shifted to 0.
 
     Args:
         contrasts: which to read; those that are no files stay as they are.
+        spacing_mm: edge of a voxel, > 0; 0 keeps the pixels of the images, as the paper's patches and displacements
+            count them.
 
     Raises:
-        ValueError: when called, where a contrast is missing or those of a subject lie on different grids; names the
-            files.
+        ValueError: for a spacing below 0; when called, where a contrast is missing or those of a subject lie on
+            different grids; names the files.
 
     Example:
         >>> LoadContrastsd(["T1"])({"subject": "a", "T1": torch.zeros(1, 2, 2, 2)})["T1"].shape
         torch.Size([1, 2, 2, 2])
     """
 
-    def __init__(self, contrasts: Sequence[str]) -> None:
+    def __init__(self, contrasts: Sequence[str], spacing_mm: float = SPACING_MM) -> None:
         super().__init__()
+        if spacing_mm < 0:
+            raise ValueError(f"spacing_mm: expected a size > 0, or 0 for the images' own pixels, got {spacing_mm}")
         self.contrasts = list(dict.fromkeys(contrasts))
+        self.spacing_mm = spacing_mm or None
 
     def __call__(self, subject: Mapping[str, Any]) -> dict[str, Any]:
         """{"subject": name, contrast: (1, X, Y, Z)}."""
@@ -103,7 +108,7 @@ class LoadContrastsd(Transform):
         volumes = {contrast: read_volume(subject[contrast]) for contrast in files}
         if volumes:
             _check_grids(subject, {contrast: Grid.from_image(volume) for contrast, volume in volumes.items()})
-        return {**subject, **{contrast: _placed(volume) for contrast, volume in volumes.items()}}
+        return {**subject, **{contrast: _placed(volume, self.spacing_mm) for contrast, volume in volumes.items()}}
 
 
 def contrast_volumes(
@@ -124,10 +129,10 @@ def _check_grids(entry: Mapping[str, str], grids: Mapping[str, Grid]) -> None:
             )
 
 
-def _placed(volume: MetaTensor) -> torch.Tensor:
-    """The volume in RAS order with voxels of 1 mm; untouched where it lies so and its background is not negative."""
+def _placed(volume: MetaTensor, spacing_mm: float | None) -> torch.Tensor:
+    """The volume in RAS order on voxels of this size; untouched where it lies so and its background is not negative."""
     own = Grid.from_image(volume)
-    target = network_grid(own, spacing=SPACING_MM)
+    target = network_grid(own, spacing=spacing_mm)
     values = subtract_background(volume) if background_level(volume) < 0 else volume
     return values if own.coincides_with(target, TOLERANCE_MM) else resample_smoothly(values, own, target, 0.0)
 

@@ -11,8 +11,11 @@ from torch.nn import functional
 
 from ...fields.ddf import compose, warp
 from ...transforms.intensity import subtract_background
+from ...words import one_of
+from .affine_fit import affine_field, fit_affine
 from .patches import PATCH_EXTENT, PatchSource, class_offsets
 
+MODELS = ("smooth", "affine")
 MIN_CONTENT = 0.05  # share of a patch; control points with less of the fixed image get no vote
 
 
@@ -87,7 +90,8 @@ class PatchDisplacementInferer(Inferer):
     """Field on the network grid from a :class:`~.classifier.DisplacementClassifier`.
 
     At every control point that shows some of the fixed image the network sees the fixed and the moving patch of one
-    place; the expected displacements are smoothed with their confidences as weights and interpolated to all voxels.
+    place; the expected displacements are smoothed with their confidences as weights and interpolated to all voxels, or
+    one affine map is fitted to them.
     With 2-D patches displacements lie in the axial plane, with 3-D patches (125 classes) they have three components.
 
     Args:
@@ -98,9 +102,11 @@ class PatchDisplacementInferer(Inferer):
         sigma_voxels: of the smoothing, likewise.
         num_passes: how often the field is estimated; each pass after the first sees the moving image warped so far.
         batch_size: patch pairs per network call; a pair takes about 0.1 MB in 2-D and 10 MB in 3-D.
+        model: what the displacements of a pass become, "smooth" (a smooth field) or "affine"
+            (:func:`~.affine_fit.fit_affine`).
 
     Raises:
-        ValueError: for another number of dimensions.
+        ValueError: for another number of dimensions, or an unknown model.
     """
 
     def __init__(
@@ -112,8 +118,10 @@ class PatchDisplacementInferer(Inferer):
         sigma_voxels: float | Sequence[float] = 12,
         num_passes: int = 1,
         batch_size: int = 256,
+        model: str = "smooth",
     ) -> None:
         super().__init__()
+        self.model = one_of("model", model, MODELS)
         if spatial_dims not in (2, 3):
             raise ValueError(f"spatial_dims: expected 2 or 3, got {spatial_dims}")
         self.normalizations = (fixed_normalization, moving_normalization)
@@ -139,6 +147,9 @@ class PatchDisplacementInferer(Inferer):
         points = control_points(spatial_shape, self.stride_voxels).to(fixed.device)
         grid = points.shape[:3]
         displacement, weight = self._votes(fixed, moving, points.round().long().reshape(-1, 3), network)
+        if self.model == "affine":
+            voxels = control_points(spatial_shape, (1, 1, 1)).to(points)
+            return affine_field(fit_affine(points.reshape(-1, 3), displacement, weight), voxels)
         steps = [max((n - 1) / max(m - 1, 1), 1e-6) for n, m in zip(spatial_shape, grid, strict=True)]
         sigma = [s / step for s, step in zip(self.sigma_voxels, steps, strict=True)]
         coarse = smooth_by_confidence(displacement.T.reshape(3, *grid), weight.reshape(1, *grid), sigma)

@@ -1,13 +1,15 @@
 """Scores of a pair on the network's grid: endpoint error where the truth is known, Dice where there are labels."""
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from monai.metrics import compute_dice
 from monai.transforms import Transform
+from monai.utils import convert_to_tensor
 
+from ...data.volume import input_label
 from ...fields.ddf import warp
 from ...fields.jacobian import jacobian_determinant, sdlogj
 from ...metrics.overlap import label_of, one_hot_label
@@ -51,17 +53,39 @@ def whole_folding_fraction(ddf: torch.Tensor) -> float:
     return num_folded_voxels(ddf) / ddf[0].numel()
 
 
-def scored_structures(labels: Sequence[torch.Tensor], min_voxels: int = MIN_VOXELS) -> list[int]:
+def scored_structures(labels: Iterable[torch.Tensor], min_voxels: int = MIN_VOXELS) -> list[int]:
     """Structures with at least so many voxels in every label map, without the background 0.
 
     Example:
         >>> scored_structures([torch.tensor([0, 1, 1, 2]), torch.tensor([1, 1, 1, 0])], min_voxels=2)
         [1]
     """
-    counts = [
-        dict(zip(*(x.tolist() for x in label.long().unique(return_counts=True)), strict=True)) for label in labels
-    ]
-    return sorted(s for s in counts[0] if s and all(count.get(s, 0) >= min_voxels for count in counts))
+    large = [_large_structures(convert_to_tensor(label, track_meta=False), min_voxels) for label in labels]
+    return sorted(set.intersection(*large) - {0}) if large else []
+
+
+def _large_structures(label: torch.Tensor, min_voxels: int) -> set[int]:
+    return set((label.long().flatten().bincount() >= min_voxels).nonzero().flatten().tolist())
+
+
+def structures_of(subjects: Iterable[Mapping[str, Any]], min_voxels: int = MIN_VOXELS) -> list[int]:
+    """Structures of a data set that are scored: those with at least so many voxels in every subject.
+
+    Args:
+        subjects: of all parts; ``label`` is a file or a label map. Subjects without one do not count.
+        min_voxels: in the label map as it is, before the network's grid.
+
+    Returns:
+        Their numbers, ascending; none without labels.
+
+    Example:
+        >>> structures_of([{"label": torch.full((1, 5, 5, 5), 3)}, {"T1": "T1.nii.gz"}])
+        [3]
+
+    Reference: Snaauw et al., EMBC 2022, section II-C.
+    """
+    labels = (subject["label"] for subject in subjects if "label" in subject)
+    return scored_structures((x if isinstance(x, torch.Tensor) else input_label(x) for x in labels), min_voxels)
 
 
 def renumbered(label: torch.Tensor, structures: Sequence[int]) -> torch.Tensor:
@@ -81,15 +105,14 @@ class ScoreAlignmentd(Transform):
 
     Always: ``num_folded``, ``folding_fraction``, border included, and ``sdlogj``. With ``true_ddf`` and ``brain``:
     ``error_mm``, ``error_p95_mm``, ``initial_error_mm``. With labels: ``initial_dice``, ``dice``,
-    ``dice_<structure>``; structures below the minimum of voxels in either image are left out. With a similarity:
-    ``image_loss``.
-    Scores that a pair does not allow are NaN.
+    ``dice_<structure>``. With a similarity: ``image_loss``. Scores that a pair does not allow are NaN.
 
     Args:
         similarity: called with (warped, fixed, generators).
-        min_voxels: smaller structures are not scored.
+        min_voxels: smaller structures are not scored, where ``structures`` leaves the choice to the pair.
         ddf_key: (3, X, Y, Z), voxels.
         seed: of the similarity's randomness, the same for every pair.
+        structures: to score, such as those of :func:`structures_of`; None for those that are large enough in the pair.
     """
 
     def __init__(
@@ -98,8 +121,10 @@ class ScoreAlignmentd(Transform):
         min_voxels: int = MIN_VOXELS,
         ddf_key: str = "pred",
         seed: int = 0,
+        structures: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
+        self.structures = structures
         self.similarity, self.min_voxels, self.ddf_key, self.seed = similarity, min_voxels, ddf_key, seed
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -136,7 +161,7 @@ class ScoreAlignmentd(Transform):
 
     def _overlap(self, item: Mapping, ddf: torch.Tensor) -> dict[str, float]:
         labels = [torch.as_tensor(item[f"{side}_label"]).to(ddf.device) for side in ("fixed", "moving")]
-        structures = scored_structures(labels, self.min_voxels)
+        structures = scored_structures(labels, self.min_voxels) if self.structures is None else self.structures
         if not structures:
             return {}
         fixed, moving = (renumbered(label, structures) for label in labels)

@@ -1,14 +1,16 @@
-"""Divergence of a predicted distribution of velocities from a smooth prior, as in VoxelMorph-diff."""
+"""Regularization of a predicted distribution of velocities by a smooth prior, as in VoxelMorph-diff."""
 
 import torch
 from torch.nn import functional
 
 
 def velocity_prior(mean: torch.Tensor, log_variance: torch.Tensor, weight: float = 10.0) -> torch.Tensor:
-    """KL divergence of N(μ, diag σ²) from N(0, (λ L)⁻¹), normalized by the number of voxels, without constants.
+    """Regularization of a distribution N(μ, diag σ²) of velocities after its divergence from N(0, (λ L)⁻¹).
 
     R = D/2 · [ mean(λ d σ² − log σ²) + λ/(2 D) · Σ_k mean (∂_k μ)² ], with L = d − A the Laplacian of the grid: d is
     the number of neighbors that a voxel has (2 D inside, less at the border), A the adjacency, ∂_k forward differences.
+    The first term is that of the KL divergence per voxel, without constants. The KL has λ · Σ_k mean (∂_k μ)² for the
+    second: as in the authors' code it is 2 D times weaker here, and the paper's λ of 10 is meant so.
 
     Args:
         mean: μ, (B, D, *spatial), voxels of its grid.
@@ -27,7 +29,8 @@ def velocity_prior(mean: torch.Tensor, log_variance: torch.Tensor, weight: float
         45.0
 
     Reference:
-        Dalca et al., Medical Image Analysis 2019, equation 5 and the authors' code (losses.KL).
+        Dalca et al., Medical Image Analysis 2019, the authors' code (losses.KL). Differs from equation 5 there in
+        the weight of the mean's term, as the code does.
     """
     if weight < 0 or mean.shape != log_variance.shape:
         raise ValueError(

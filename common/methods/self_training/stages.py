@@ -93,10 +93,18 @@ class SelfTrainingStep:
         optimizer: of its parameters.
         student_loss: called with the network and a sample; a scalar, or a dictionary of scalars with ``loss``. Where
             the loader leaves samples apart (a list), it is called for each and gradients add up to that of the mean.
+        max_gradient_norm: longer gradients are shortened to it; 0 leaves them.
     """
 
-    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, student_loss: Callable) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        student_loss: Callable,
+        max_gradient_norm: float = 0.0,
+    ) -> None:
         self.network, self.optimizer, self.student_loss = network, optimizer, student_loss
+        self.max_gradient_norm = max_gradient_norm
 
     def __call__(self, engine: Engine, batch: dict | Sequence[dict]) -> dict[str, torch.Tensor]:
         """Do the step; returns the losses, means over the samples."""
@@ -112,6 +120,9 @@ class SelfTrainingStep:
                 totals[name] = totals.get(name, 0.0) + value.detach() / len(samples)
         gradients = [p.grad for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
         average_gradients(gradients)
+        if self.max_gradient_norm:
+            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.max_gradient_norm)
         self.optimizer.step()
         return totals
 

@@ -42,7 +42,7 @@ def gray_volumes(view: Preview) -> dict[str, torch.Tensor]:
     low, high = _range(view.fixed)
     gray = {"fixed": _scaled(view.fixed, low, high)}
     reached = view.warped[view.inside > 0.5]
-    low, high = _range(reached if reached.numel() else view.warped)
+    low, high = _range(reached if reached.numel() else view.before)
     return gray | {"moving": _scaled(view.before, low, high), "warped": _scaled(view.warped, low, high)}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from .tables import at
 
-CHOSEN_BY = {"auto": "chosen from the images", "user": "chosen by the user"}
+CHOSEN_BY = {"auto": "chosen from the images", "user": "chosen by the user", "bundle": "of the bundle"}
 TOOK_PART = {
     "fixed_mask": "A mask tells where the fixed image was compared.",
     "moving_mask": "A mask tells where the moving image was compared.",
@@ -20,8 +20,8 @@ def summary(metrics: Mapping[str, Any]) -> str:
     """Verdict and reasons, how the images were compared, what took part, and warnings, as far as metrics.json has them.
 
     Example:
-        >>> summary({"contrast": {"similarity": "lncc", "chosen_by": "auto", "reason": "One contrast."}})
-        '<p>Similarity: lncc, chosen from the images. One contrast.</p>'
+        >>> summary({"contrast": {"similarity": "lncc", "chosen_by": "auto", "reason": "one contrast"}})
+        '<p>Similarity: lncc, chosen from the images: one contrast</p>'
         >>> summary({})
         ''
     """
@@ -66,8 +66,8 @@ def _contrast(metrics: Mapping[str, Any]) -> str:
     if not contrast:
         return ""
     similarity, chosen_by = f"Similarity: {contrast.get('similarity')}", CHOSEN_BY.get(contrast.get("chosen_by"))
-    words = f"{', '.join(filter(None, [similarity, chosen_by]))}. {contrast.get('reason', '')}"
-    return f"<p>{html.escape(words.strip())}</p>"
+    words = [", ".join(filter(None, [similarity, chosen_by])), contrast.get("reason")]
+    return f"<p>{html.escape(': '.join(filter(None, words)))}</p>"
 
 
 def _took_part(metrics: Mapping[str, Any]) -> str:

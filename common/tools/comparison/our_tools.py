@@ -23,7 +23,7 @@ class RegisterTool:
         ckpt_path: weights of the bundle; empty for its models/model.pt.
         init: "world" or "center", the initial alignment.
         effort: "fast", "normal" or "best"; empty for none.
-        refine: iterations of Adam on each level; 0 for none.
+        refine: iterations of Adam on each level, or settings of the greedy solver; 0 for none.
         search: passes of the discrete search; 0 for none.
         affine: "rigid" or "affine" aligns the images before, as an effort does; "" does not.
         **options: ``similarity`` of an effort, or settings of :class:`~common.registration.steps.Refinement`.
@@ -38,7 +38,7 @@ class RegisterTool:
         ckpt_path: str = "",
         init: str = "world",
         effort: str = "",
-        refine: int = 0,
+        refine: int | GreedyRefinement = 0,
         search: int = 0,
         affine: str = "",
         **options: Any,
@@ -50,13 +50,12 @@ class RegisterTool:
         affine = affine or ("affine" if effort else "")
         refinement: GreedyRefinement | Refinement | None = refinement_of(effort, **options) if effort else None
         if refine:
-            refinement = Refinement(refine, **options)
+            refinement = Refinement(refine, **options) if isinstance(refine, int) else refine
         searching = DiscreteSearch(search) if search else None
         self.registrar = Registrar(bundle, init, affine, searching, refinement, device="cpu", ckpt_path=ckpt_path)
-        own = self.registrar.prediction.settings if self.registrar.prediction else {}
         steps = {"search": asdict(searching)} if searching else {}
         steps |= {"refinement": asdict(refinement)} if refinement else {}
-        self.settings, self.costs = {**own, "init": init, "affine": affine, **steps}, Costs()
+        self.settings, self.costs = {**self.registrar.bundle_settings, "init": init, "affine": affine, **steps}, Costs()
 
     def __call__(self, images: ImagePair) -> MetaTensor:
         """Field on the grid of a pair, (3, X, Y, Z), RAS mm."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..results.record import read_rows, rows_of, summary
 from ..results.tables import markdown_table
+from ..results.wilcoxon import p_text, signed_rank_p
 
 COLUMNS = {  # score → title, factor, decimals, whether with standard deviation
     "error_mm": ("error (mm)", 1, 3, True),
@@ -20,15 +21,23 @@ COLUMNS = {  # score → title, factor, decimals, whether with standard deviatio
 COSTS = {"processor_seconds": "processor seconds", "seconds": "seconds", "peak_gib": "memory (GiB)"}
 
 
-def comparison_table(path: str | Path) -> str:
+BEST = "best"
+
+
+def comparison_table(path: str | Path, against: str = "") -> str:
     """Markdown table of one list of pairs, a line per tool, the worst first: by error in mm where it is known, or Dice.
 
     Args:
         path: file of scripts/compare.py.
+        against: name of a row, or best for the last line: a column has p of Wilcoxon's signed-rank test of every other
+            row against it, by what the lines are sorted by.
 
     Returns:
         Means ± standard deviation over the pairs, median costs; tools that have not scored every pair of the longest
         row say how many they have, and those that ran several times how often.
+
+    Raises:
+        ValueError: for an unknown row.
 
     Example:
         >>> import tempfile
@@ -41,16 +50,37 @@ def comparison_table(path: str | Path) -> str:
         | --- | ---: | ---: | ---: | ---: | ---: |
         | tool | 0.500 ± 0.000 | 4.00 ± 0.00 | 2.00 | 2.50 | – |
     """
-    rows = [(row["title"], rows_of(row["scores"])) for row in read_rows(path).values()]
-    found = [(title, len({_pair(row) for row in scores}), len(scores), summary(scores)) for title, scores in rows]
-    most = max(pairs for _, pairs, *_ in found)
-    columns = {name: style for name, style in COLUMNS.items() if any(name in mean for *_, mean in found)}
+    rows = read_rows(path)
+    scores = {name: rows_of(row["scores"]) for name, row in rows.items()}
+    means = {name: summary(found) for name, found in scores.items()}
+    names = sorted(rows, key=lambda name: _rank(means[name]))
+    pairs = {name: len({_pair(row) for row in scores[name]}) for name in names}
+    most = max(pairs.values())
+    columns = {name: style for name, style in COLUMNS.items() if any(name in mean for mean in means.values())}
+    tests = _tests(scores, names, against)
     lines = []
-    for title, pairs, runs, mean in sorted(found, key=lambda entry: _rank(entry[-1])):
-        cells = [_cell(mean.get(name), *style[1:]) for name, style in columns.items()]
-        lines.append([title + _note(pairs, runs, most), *cells, *_costs(mean)])
-    titles = [f"{most} pairs", *(style[0] for style in columns.values()), *COSTS.values()]
+    for name in names:
+        title = rows[name]["title"] + _note(pairs[name], len(scores[name]), most)
+        cells = [_cell(means[name].get(column), *style[1:]) for column, style in columns.items()]
+        lines.append([title, *cells, *([tests[name]] if tests else []), *_costs(means[name])])
+    column = [f"p against {rows[names[-1] if against == BEST else against]['title']}"] if tests else []
+    titles = [f"{most} pairs", *(style[0] for style in columns.values()), *column, *COSTS.values()]
     return markdown_table(titles, lines)
+
+
+def _tests(scores: Mapping[str, list[dict[str, Any]]], names: list[str], against: str) -> dict[str, str]:
+    """Name of a row → p against one of them; nothing without ``against``."""
+    if not against:
+        return {}
+    if against not in (BEST, *names):
+        raise ValueError(f"against: expected {BEST} or one of {', '.join(sorted(names))}, got {against!r}")
+    reference = names[-1] if against == BEST else against
+    score = "error_mm" if any("error_mm" in row for row in scores[reference]) else "dice"
+    values = {
+        name: {_pair(row): row[score] for row in found if row.get(score) is not None} for name, found in scores.items()
+    }
+    compared = {name for name in names if name != reference and values[name].keys() & values[reference].keys()}
+    return {name: p_text(signed_rank_p(values[name], values[reference])) if name in compared else "–" for name in names}
 
 
 def _pair(row: Mapping[str, Any]) -> str:

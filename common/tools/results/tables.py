@@ -54,7 +54,7 @@ def markdown_table(titles: Sequence[str], lines: Iterable[Sequence[object]]) -> 
 def results_table(
     table: Mapping[str, Any], dataset: str, results: Mapping[tuple[str, str], list[Mapping[str, Any]]]
 ) -> str:
-    """Table of one data set: a line per row, a column per metric.
+    """Table of one data set: a line per row that has run, a column per metric, then the titles of the other rows.
 
     Args:
         table: declaration, see :func:`~common.tools.results.cells.read_table`.
@@ -67,12 +67,15 @@ def results_table(
     Raises:
         KeyError: if a result lacks one of the table's metrics.
     """
-    metrics, lines = table["metrics"], []
+    metrics, lines, missing = table["metrics"], [], []
     for row, style in table["rows"].items():
-        found = results.get((dataset, row), [])
-        texts = [_entry(name, metrics[name], found, len(table["seeds"])) for name in metrics]
-        lines.append([style.get("title", row), *texts])
-    return markdown_table(["", *(style.get("title", name) for name, style in metrics.items())], lines)
+        title, found = style.get("title", row), results.get((dataset, row), [])
+        if not found:
+            missing.append(title)
+            continue
+        lines.append([title, *(_entry(name, metrics[name], found, len(table["seeds"])) for name in metrics)])
+    text = markdown_table(["", *(style.get("title", name) for name, style in metrics.items())], lines)
+    return f"{text}\n\nNot run: {'; '.join(missing)}." if missing else text
 
 
 def _entry(name: str, style: Mapping[str, Any], results: Sequence[Mapping[str, Any]], expected: int) -> str:

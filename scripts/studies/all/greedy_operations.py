@@ -54,7 +54,7 @@ def named_operations(spatial_shape: list[int]) -> dict[str, tuple[int, Callable 
     fixed, moving = (torch.rand(1, 1, *spatial_shape, generator=generator) for _ in range(2))
     noise = torch.randn(1, 3, *spatial_shape, generator=generator)
     ddf = gaussian_smooth(noise, 2.0)
-    view = MovingView(moving, None, torch.zeros(3))
+    view = MovingView(moving, None, torch.eye(3, 4))
     force, correlation = Force(fixed, SETTINGS), LocalCorrelation(fixed, SETTINGS.radius)
 
     def usual_gradient() -> torch.Tensor:

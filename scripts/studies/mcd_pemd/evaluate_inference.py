@@ -3,7 +3,8 @@
     python scripts/studies/mcd_pemd/evaluate_inference.py --dataset_dir DIR --subject ms26 --ckpt_path FILE
 
 The fixed image is one contrast of the subject, the moving image another contrast of it, moved. Compared are the zero
-field, a network with random weights and the trained one. Options of the inferer follow as they are.
+field, a network with random weights and the trained one, and with ``--num_refinement_steps`` also what Adam on the two
+images makes of the zero field and of the trained one's. Options of the inferer follow as they are.
 """
 
 import math
@@ -20,6 +21,7 @@ from common.methods.mcd_pemd.classifier import DisplacementClassifier
 from common.methods.mcd_pemd.domains import contrast_volumes
 from common.methods.mcd_pemd.inferer import PatchDisplacementInferer
 from common.methods.mine_voxelmorph.scores import endpoint_error_mm
+from common.solvers.image_refinement import ImageRefinement
 from common.tools.command_line import run_command
 from common.tools.results.record import means
 from common.tools.results.tables import markdown_table
@@ -109,6 +111,7 @@ def evaluate_inference(
     num_test_heads: int = 2,
     length_mm: float = 20.0,
     contrasts: tuple = ("T1", "T2"),
+    num_refinement_steps: int = 0,
     **inferer_options,
 ) -> str:
     """Endpoint errors inside the brain, mean over seeded fields, as a Markdown table.
@@ -122,10 +125,13 @@ def evaluate_inference(
         num_test_heads: of the DisplacementClassifier; 1 for weights trained without adaptation.
         length_mm: mean length of the fields inside the brain.
         contrasts: of the fixed and of the moving image.
+        num_refinement_steps: of Adam on MIND-SSC of the images, as inference.json has it, from the zero field and from
+            that of the trained network.
         inferer_options: of :class:`common.methods.mcd_pemd.inferer.PatchDisplacementInferer`.
     """
     models = networks(ckpt_path, spatial_dims, num_test_heads)
     inferer = PatchDisplacementInferer(spatial_dims=spatial_dims, **inferer_options)
+    refinement = ImageRefinement(num_refinement_steps, "mind", learning_rate=0.4, control_spacing=4)
     (head,) = select_subjects(contrast_volumes(dataset_dir, contrasts), [subject])
     runs: dict[str, list[dict]] = {}
     for seed in seeds if isinstance(seeds, list | tuple) else [seeds]:
@@ -133,6 +139,9 @@ def evaluate_inference(
         fields = {"true field": pair["ddf"], "zero field": torch.zeros_like(pair["ddf"])}
         with torch.no_grad():
             fields |= {name: inferer(pair["image"], network) for name, network in models.items()}
+        if num_refinement_steps:
+            started = {f"{name}, refined": fields[name] for name in ("zero field", "trained")}
+            fields |= {name: refinement(ddf, pair["image"]) for name, ddf in started.items()}
         for name, ddf in fields.items():
             runs.setdefault(name, []).append(endpoint_error(ddf, pair))
     lines = [[name, *(f"{mean:.3g}" for mean in means(rows).values())] for name, rows in runs.items()]

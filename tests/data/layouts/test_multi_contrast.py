@@ -22,6 +22,15 @@ def test_subjects_come_in_order_with_absolute_paths_of_the_contrasts_asked_for(t
     assert subjects[0] == {"subject": "b", "T1": str(tmp_path / "b1.nii")}
 
 
+def test_a_label_comes_along_where_a_subject_has_one(tmp_path):
+    write(tmp_path, [{"subject": "a", "T1": "a1.nii", "label": "a.nii"}, {"subject": "b", "T1": "b1.nii"}])
+    labels = [subject.get("label") for subject in multi_contrast_subjects(tmp_path, ["T1"])]
+    assert labels == [str(tmp_path / "a.nii"), None]
+    (tmp_path / "a.nii").unlink()
+    with pytest.raises(FileNotFoundError, match="label of subject a: expected the file"):
+        multi_contrast_subjects(tmp_path, ["T1"])
+
+
 @pytest.mark.data
 def test_the_real_heads_read(registration_data):
     subjects = multi_contrast_subjects(registration_data / "MultiContrastBrain", ("T1", "T2", "FLAIR"))

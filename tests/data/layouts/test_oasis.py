@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.data.layouts.oasis import is_oasis, oasis_subjects
+from common.data.layouts.oasis import is_oasis, oasis_subjects, person_of
 
 
 @pytest.fixture
@@ -20,6 +20,14 @@ def test_subjects_come_sorted_with_image_and_label(folder):
     assert [s["subject"] for s in subjects] == ["OASIS_OAS1_0001_MR1", "OASIS_OAS1_0002_MR1"]
     assert subjects[0]["T1"].endswith("0001_MR1/aligned_norm.nii.gz")
     assert subjects[0]["label"].endswith("aligned_seg35.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["OAS2_0007_MR2", "OASIS_OAS2_0007_MR1"])
+def test_sessions_of_oasis_2_are_read(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "aligned_norm.nii.gz").touch()
+    assert [s["subject"] for s in oasis_subjects(tmp_path)] == [name]
+    assert person_of(name) == name[: name.index("_MR")]
 
 
 def test_a_missing_label_file_is_no_label(folder):

@@ -142,3 +142,15 @@ def test_the_refinement_on_images_goes_on_from_what_adam_found():
     assert torch.equal(seen[0][0], refined)
     assert torch.equal(seen[0][1], pair)
     assert torch.equal(twice, refined + 1)
+
+
+def test_nearest_label_warps_show_the_next_solve_only_intensities_of_the_image():
+    first, second, pair = smooth_field(0), smooth_field(1), smooth_field(2)[:, :2]
+    network = GivenFields(first, second)
+    RefinedInferer(2, 0, interpolation="nearest")(pair, network)
+    assert torch.equal(network.seen[-1], warp(pair[:, 1:], first, "nearest"))
+
+
+def test_an_unknown_interpolation_is_refused():
+    with pytest.raises(ValueError, match="interpolation"):
+        RefinedInferer(interpolation="cubic")

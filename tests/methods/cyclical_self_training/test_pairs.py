@@ -104,6 +104,13 @@ def test_no_scored_scan_of_learn2reg_is_trained_on(abdomen):
     assert len(fit | tune | val) == 10
 
 
+def test_all_scans_of_learn2reg_hold_those_of_tune_and_none_of_val(abdomen):
+    fit = {subject["image"] for subject in fit_images(abdomen, all_scans=True)}
+    assert len(fit) == 8
+    assert sides(scored_pairs(abdomen, "tune")) < fit
+    assert not sides(scored_pairs(abdomen, "val")) & fit
+
+
 def test_pairs_of_either_part_of_learn2reg_have_labels(abdomen):
     for part in ("tune", "val"):
         pairs = scored_pairs(abdomen, part)

@@ -36,6 +36,15 @@ def test_folds_part_the_pairs(archives):
     assert parts == [["4dct_01", "copd_02"], ["copd_01"]]
 
 
+def test_a_fold_is_the_same_with_and_without_landmarks(archives):
+    folds = [keypoint_pairs(archives, with_landmarks=True, fold=fold, num_folds=3, part="val") for fold in (1, 2)]
+    assert [names(fold) for fold in folds] == [["copd_01"], ["copd_02"]]
+    held_out = names_of_fold(folds[0], 1)
+    assert names(keypoint_pairs(archives, with_landmarks=True, held_out=held_out)) == ["copd_02"]
+    with pytest.raises(ValueError, match="expected keypoint archives, got none"):
+        keypoint_pairs(archives, with_landmarks=True, fold=0, num_folds=3, part="val")
+
+
 def test_sample_population_needs_no_folder():
     pair = keypoint_pairs(num_sample_points=30)[0]
     assert pair["fixed_points"].shape == (30, 3)

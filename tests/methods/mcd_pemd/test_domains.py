@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from common.methods.mcd_pemd.domains import DIRECTIONS, DirectionPairs, Domains, SourceTargetPairs, contrast_volumes
+from common.methods.mcd_pemd.domains import (
+    DIRECTIONS,
+    DirectionPairs,
+    Domains,
+    LoadContrastsd,
+    SourceTargetPairs,
+    contrast_volumes,
+)
 
 
 def subjects(generator, count=2):
@@ -91,6 +98,17 @@ def test_another_order_of_the_axes_becomes_ras(tmp_path):
 def test_other_voxels_become_1_mm(tmp_path):
     write_head(tmp_path, {"T1": (4, 5, 6)}, {"T1": (2, 2, 3, 1)})
     assert contrast_volumes(str(tmp_path), ["T1"])[0]["T1"].shape == (1, 8, 10, 18)
+
+
+def test_native_pixels_are_left_as_they_are(tmp_path):
+    write_head(tmp_path, {"T1": (4, 5, 6)}, {"T1": (2, 2, 3, 1)})
+    files = {"subject": "a", "T1": str(tmp_path / "T1.nii.gz")}
+    assert np.array_equal(LoadContrastsd(["T1"], spacing_mm=0)(files)["T1"][0], nib.load(files["T1"]).get_fdata())
+
+
+def test_a_negative_spacing_is_refused():
+    with pytest.raises(ValueError, match="spacing_mm: expected a size > 0, or 0 for the images' own pixels, got -1"):
+        LoadContrastsd(["T1"], spacing_mm=-1)
 
 
 def test_air_below_zero_becomes_the_background(tmp_path):

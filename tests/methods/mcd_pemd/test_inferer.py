@@ -104,3 +104,16 @@ def test_smoothing_keeps_a_constant_and_ignores_what_has_no_weight(generator):
 def test_another_number_of_dimensions_is_refused():
     with pytest.raises(ValueError, match="spatial_dims: expected 2 or 3, got 4"):
         PatchDisplacementInferer(spatial_dims=4)
+
+
+def test_an_affine_model_of_certain_patches_is_a_constant_field():
+    image = torch.rand(1, 2, 50, 40, 8) + 0.1
+    ddf = PatchDisplacementInferer(model="affine")(image, lambda patches: certain(7, len(patches)))
+    expected = -class_offsets()[7].view(1, 2, 1, 1, 1).expand(1, 2, 50, 40, 8)
+    torch.testing.assert_close(ddf[:, :2], expected, atol=1e-2, rtol=0)
+    assert ddf[:, 2].abs().max() == 0
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(ValueError, match="model"):
+        PatchDisplacementInferer(model="rigid")

@@ -2,11 +2,19 @@
 
 import math
 
+import nibabel
+import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
 
-from common.methods.mine_voxelmorph.scores import ScoreAlignmentd, num_folded_voxels, renumbered, scored_structures
+from common.methods.mine_voxelmorph.scores import (
+    ScoreAlignmentd,
+    num_folded_voxels,
+    renumbered,
+    scored_structures,
+    structures_of,
+)
 
 AFFINE = torch.diag(torch.tensor([2.0, 2.0, 2.0, 1.0]))
 
@@ -60,6 +68,23 @@ def test_a_structure_must_be_large_enough_in_every_map():
     large, small = torch.ones(200), torch.ones(99)
     assert scored_structures([large, large]) == [1]
     assert scored_structures([large, small]) == []
+
+
+def test_structures_of_a_data_set_are_large_in_every_subject(tmp_path):
+    both, one = torch.zeros(2, 1, 8, 8, 8)
+    both[0, :4], both[0, 4:, :4] = 17, 53
+    one[0, :4] = 17
+    path = str(tmp_path / "seg.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(one[0].numpy().astype("uint8"), np.eye(4)), path)
+    assert structures_of([{"label": both}, {"T1": "no label"}]) == [17, 53]
+    assert structures_of([{"label": both}, {"label": path}]) == [17]
+    assert structures_of([{"T1": "no label"}]) == []
+
+
+def test_given_structures_are_scored_whatever_the_pair_holds():
+    scores = ScoreAlignmentd(structures=[9])(item(2.0))["scores"]
+    assert "dice_9" in scores
+    assert "dice_7" not in scores
 
 
 def test_renumbering_forgets_other_structures():

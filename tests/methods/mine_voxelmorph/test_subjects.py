@@ -1,10 +1,11 @@
 """Layouts are recognized, and no subject is trained on and scored."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from common.methods.mine_voxelmorph.subjects import brain_subjects
+from common.methods.mine_voxelmorph.subjects import brain_subjects, with_atlas
 
 
 @pytest.fixture
@@ -38,6 +39,14 @@ def names(*arguments):
 def test_named_heads_are_held_out(heads):
     assert names(heads, "val", ["T1"], ["b", "e"]) == ["b", "e"]
     assert names(heads, "fit", ["T1"], ["b", "e"]) == names(heads, "tune", ["T1"], ["b", "e"]) == ["a", "c", "d"]
+
+
+def test_listed_parts_take_the_place_of_a_held_out_share(heads):
+    listed = {"fit": ["a"], "tune": ["c"], "val": ["b", "d"]}
+    (Path(heads) / "splits.json").write_text(json.dumps(listed))
+    assert {part: names(heads, part, ["T1"]) for part in listed} == listed
+    assert names(heads, "all", ["T1"]) == list("abcde")
+    assert names(heads, "val", ["T1"], ["e"]) == ["e"]
 
 
 def test_missing_contrast_is_named_with_its_subject(heads):
@@ -75,6 +84,41 @@ def test_oasis_is_split_in_the_proportions_of_the_paper(tmp_path):
     assert len({name for part in parts.values() for name in part}) == 372
 
 
+def test_sessions_of_one_person_are_in_one_part(tmp_path):
+    for number in range(10):
+        for session in (1, 2, 3):
+            place = tmp_path / f"OAS2_{number:04d}_MR{session}"
+            place.mkdir()
+            (place / "aligned_norm.nii.gz").touch()
+    persons = [{name[:9] for name in names(str(tmp_path), part, ["T1"])} for part in ("fit", "tune", "val")]
+    assert sum(map(len, persons)) == len(set.union(*persons)) == 10
+    assert len(names(str(tmp_path), "all", ["T1"])) == 30
+
+
+def test_an_atlas_comes_first_with_every_contrast(tmp_path):
+    for name in ("atlas", "seg"):
+        (tmp_path / f"{name}.nii.gz").write_text("volume")
+    files = [str(tmp_path / f"{name}.nii.gz") for name in ("atlas", "seg")]
+    atlas, subject = with_atlas([{"subject": "a"}], *files, ["T1", "FLAIR"], "atlas", "atlas.nii.gz")
+    assert atlas == {"subject": "atlas", "T1": files[0], "FLAIR": files[0], "label": files[1]}
+    assert subject == {"subject": "a"}
+    with pytest.raises(FileNotFoundError, match="atlas_label: expected the file"):
+        with_atlas([], files[0], "absent.nii.gz", ["T1"], "atlas", "atlas.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "pairing", "name", "message"),
+    [
+        ("a.nii.gz", "", "inter", "a.nii.gz", "expected pairing atlas beside it, got inter"),
+        ("", "b.nii.gz", "atlas", "", "expected an atlas beside b.nii.gz, got none"),
+        ("", "", "atlas", "a.nii.gz", "expected the file a.nii.gz of the training, or another one, got none"),
+    ],
+)
+def test_an_atlas_that_does_not_fit_the_training_is_refused(image, label, pairing, name, message):
+    with pytest.raises(ValueError, match=message):
+        with_atlas([], image, label, ["T1"], pairing, name)
+
+
 def test_sample_parts_share_no_subject():
     parts = [names("", part, ["T1", "FLAIR"]) for part in ("fit", "tune", "val")]
     assert [len(part) for part in parts] == [3, 1, 1]
@@ -82,5 +126,5 @@ def test_sample_parts_share_no_subject():
 
 
 def test_unknown_part_is_refused():
-    with pytest.raises(ValueError, match="part: expected one of fit, tune, val, got 'test'"):
+    with pytest.raises(ValueError, match="part: expected one of fit, tune, val, all, got 'test'"):
         brain_subjects("", "test", ["T1"])

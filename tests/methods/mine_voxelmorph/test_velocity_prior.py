@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.distributions import MultivariateNormal, kl_divergence
 
 from common.methods.mine_voxelmorph.velocity_prior import velocity_prior
 
@@ -23,6 +24,29 @@ def test_it_equals_the_dense_formula_on_a_small_grid(generator):
     expected = 3 / 2 * (variance_term + weight / 6 * slopes)
     assert count == matrix.shape[0]
     assert velocity_prior(mean, log_variance, weight).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def divergence_per_voxel(mean, log_variance, weight):
+    """KL of one component's normal distribution from the prior, by torch.distributions, times three components."""
+    matrix = weight * laplacian(mean.shape) + 1e-6 * torch.eye(mean.numel(), dtype=torch.float64)
+    prior = MultivariateNormal(torch.zeros(mean.numel(), dtype=torch.float64), precision_matrix=matrix)
+    posterior = MultivariateNormal(mean.flatten(), torch.diag(log_variance.exp().flatten()))
+    return 3 * kl_divergence(posterior, prior).item() / mean.numel()
+
+
+def test_it_is_the_divergence_but_for_a_mean_term_six_times_weaker(generator):
+    shape, weight = (3, 3, 3), 10.0
+    zero = torch.zeros(shape, dtype=torch.float64)
+    slope = torch.arange(3.0).double().view(3, 1, 1).expand(shape)  # 18 edges of slope 1, on 27 voxels
+    spread = torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    def ours(mean, log_variance):
+        return velocity_prior(mean.expand(1, 3, *shape), log_variance.expand(1, 3, *shape), weight).item()
+
+    of_variance = divergence_per_voxel(zero, spread, weight) - divergence_per_voxel(zero, zero, weight)
+    assert ours(zero, spread) - ours(zero, zero) == pytest.approx(of_variance, rel=1e-4)
+    of_mean = divergence_per_voxel(slope, zero, weight) - divergence_per_voxel(zero, zero, weight)
+    assert of_mean * 27 / 18 / (ours(slope, zero) - ours(zero, zero)) == pytest.approx(6, rel=1e-4)
 
 
 def test_the_best_variance_inside_is_one_over_weight_and_neighbors():

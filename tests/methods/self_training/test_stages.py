@@ -165,6 +165,16 @@ def test_samples_that_are_left_apart_give_the_gradient_of_the_batch(tmp_path):
     assert together.losses == pytest.approx(apart.losses, rel=1e-5)
 
 
+@pytest.mark.parametrize(("max_gradient_norm", "length"), [(0.0, 10.0), (2.0, 2.0), (50.0, 10.0)])
+def test_long_gradients_are_shortened(max_gradient_norm, length):
+    network = nn.Linear(2, 1, bias=False)
+    before = network.weight.detach().clone()
+    optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+    step = SelfTrainingStep(network, optimizer, lambda network, x: network(x).sum(), max_gradient_norm)
+    step(None, [torch.tensor([6.0, 8.0])])
+    assert (network.weight - before).norm().item() == pytest.approx(length, rel=1e-4)
+
+
 def test_without_weighting_all_pairs_are_drawn_alike(tmp_path):
     assert run(tmp_path, 1, weighted=False).draws.weights.tolist() == [1.0] * NUM_PAIRS
 

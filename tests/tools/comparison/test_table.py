@@ -1,3 +1,5 @@
+import pytest
+
 from common.tools.comparison.table import comparison_table
 from common.tools.results.record import columns, write_row
 
@@ -59,3 +61,17 @@ def test_repeats_are_no_further_pairs(tmp_path):
     lines = comparison_table(tmp_path / "hands-val.json").splitlines()
     assert lines[0].startswith("| 1 pairs |")
     assert lines[2] == "| tool (3 runs) | 0.500 ± 0.000 | – | 2.00 | – |"
+
+
+def test_signed_ranks_of_each_row_against_the_best(tmp_path):
+    write(tmp_path, "top", 0.7, count=3)
+    write(tmp_path, "worse", 0.5, count=3)  # behind on 3 of 3 pairs: 2 of the 2³ signs are as far from the middle
+    lines = comparison_table(tmp_path / "hands-val.json", against="best").splitlines()
+    assert "| p against top |" in lines[0]
+    assert [line.split(" | ")[4] for line in lines[2:]] == ["0.25", "–"]
+
+
+def test_unknown_row_to_test_against_names_the_known_ones(tmp_path):
+    write(tmp_path, "tool", 0.5)
+    with pytest.raises(ValueError, match="against: expected best or one of tool, got 'other'"):
+        comparison_table(tmp_path / "hands-val.json", against="other")
