@@ -16,6 +16,7 @@ sitk = pytest.importorskip("SimpleITK")
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parent.parent for path in ROOT.glob("bundles/*/configs/inference.json"))
 OF_CHESTS = ["cyclical_self_training_points"]
+LEAST_SHARE = {"any_contrast": 0.05}  # of the fixed image that is compared: noise, which it moves out of view
 each_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 
 
@@ -111,7 +112,7 @@ def read(path):
     return sitk.ReadImage(str(path), sitk.sitkFloat64)
 
 
-def assert_simpleitk_gets_the_warped_image(folder, results):
+def assert_simpleitk_gets_the_warped_image(folder, results, least_share=0.2):
     fixed, moving, warped = (
         read(path) for path in (folder / "fixed.nii.gz", folder / "moving.nii.gz", results / "warped.nii.gz")
     )
@@ -120,13 +121,13 @@ def assert_simpleitk_gets_the_warped_image(folder, results):
     expected = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, transform, sitk.sitkLinear, 0.0))
     inside = sitk.GetArrayFromImage(sitk.Resample(interior(moving), fixed, transform, sitk.sitkLinear, 0.0)) == 1
     difference = np.abs(sitk.GetArrayFromImage(warped) - expected)[inside]
-    assert inside.sum() > 1000
+    assert inside.mean() > least_share
     assert difference.mean() < 0.01 * np.ptp(expected)
 
 
 @each_bundle
 def test_simpleitk_applies_the_field_and_gets_the_warped_image(bundle, registered):
-    assert_simpleitk_gets_the_warped_image(*registered(bundle))
+    assert_simpleitk_gets_the_warped_image(*registered(bundle), LEAST_SHARE.get(bundle.name, 0.2))
 
 
 @each_bundle
