@@ -8,7 +8,8 @@ from typing import Any
 
 from common.registration.greedy import EFFORTS, FEATURES, refinement_of
 from common.registration.prediction import gives_features
-from common.registration.registrar import Registrar, own_effort
+from common.registration.registrar import Registrar
+from common.registration.request import own_effort
 from common.solvers.greedy import SIMILARITIES
 from common.words import did_you_mean, one_of
 from common.world.alignment import INITS

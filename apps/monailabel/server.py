@@ -15,7 +15,7 @@ if str(ROOT) not in sys.path:
 
 from apps.monailabel.options import FINAL  # noqa: E402
 from apps.monailabel.studies import Datastore, labeled_images  # noqa: E402
-from common.registration.registrar import usable_device  # noqa: E402
+from common.registration.device import usable_device  # noqa: E402
 from common.tools.command_line import run_command  # noqa: E402
 
 SHUTDOWN_SECONDS = 3  # for answers that are on their way

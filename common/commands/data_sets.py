@@ -141,6 +141,23 @@ DATA_SETS = (
     ),
 )
 
+LEARN2REG_TASKS = {
+    "NLST": "lung CT, inhale and exhale of one person, with lung masks and keypoints",
+    "LungCT": "lung CT, inhale and exhale of one person, with lung masks and keypoints",
+    "OASIS": "brain T1 of different persons, with 35 labels",
+    "AbdomenCTCT": "abdominal CT of different persons, with 13 labels",
+    "AbdomenMRCT": "abdominal MR and CT of one person, with 4 labels",
+    "HippocampusMR": "hippocampus T1 of different persons, with 2 labels",
+}
+LEARN2REG_HELP = """{task}: {content}.
+1. Register at https://learn2reg.grand-challenge.org and open the page of the data sets. Each set has its own terms,
+   printed there and in the archive's dataset JSON under "licence"; read them before you download.
+2. Download the archive of {task} with the browser.
+3. python scripts/prepare_data.py learn2reg --task {task} --archive ARCHIVE.zip --output_dir data/{task}
+The folder then holds one dataset JSON (dataset.json or {task}_dataset.json), imagesTr, and labelsTr, masksTr,
+keypointsTr where the set has them. As --dataset_dir, cyclical_self_training takes such sets of images and labels,
+cyclical_self_training_points those with keypoints; mine_voxelmorph takes the OASIS of Neurite in place of this one."""
+
 
 def listed_data_sets() -> str:
     """All entries."""

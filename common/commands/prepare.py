@@ -15,7 +15,6 @@ A folder appears when it is complete; nothing is written where a download fails.
 """
 
 import json
-import shlex
 import tarfile
 import tempfile
 import zipfile
@@ -26,37 +25,17 @@ from monai.apps import DecathlonDataset, download_url, extractall
 from ..data.layouts.learn2reg import learn2reg_subjects
 from ..data.layouts.sata import sata_subjects
 from ..data.sample.folder import write_sample_population
-from ..data.training_folder import IMAGE, TrainingFolder, write_training_folder
+from ..data.training_folder import write_training_folder
 from ..files import new_folder
 from ..methods.cyclical_self_training_points.dirlab import write_copd_archives
 from ..methods.mcd_pemd.disjoint_regions import write_regions
 from ..words import did_you_mean
-from .data_sets import listed_data_sets
+from .data_sets import LEARN2REG_HELP, LEARN2REG_TASKS, listed_data_sets
 from .hippocampus_split import SHARES, draw_split, write_published_split
+from .trainings import trainings
 
 HIPPOCAMPUS = "Task04_Hippocampus"
-HEAD_CONTRASTS = ("T1", "T2", "FLAIR")
-LARGEST_REGION_MM = 64  # pad_mm of the bundles that take crops
-PAIRS_OF_REGIONS = 290  # num_pairs of cyclical_self_training's hippocampus.json
-LOWEST_OF_MR = -200  # below it an image is CT in HU
 BROKEN_ARCHIVE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, tarfile.TarError)
-
-LEARN2REG_TASKS = {
-    "NLST": "lung CT, inhale and exhale of one person, with lung masks and keypoints",
-    "LungCT": "lung CT, inhale and exhale of one person, with lung masks and keypoints",
-    "OASIS": "brain T1 of different persons, with 35 labels",
-    "AbdomenCTCT": "abdominal CT of different persons, with 13 labels",
-    "AbdomenMRCT": "abdominal MR and CT of one person, with 4 labels",
-    "HippocampusMR": "hippocampus T1 of different persons, with 2 labels",
-}
-LEARN2REG_HELP = """{task}: {content}.
-1. Register at https://learn2reg.grand-challenge.org and open the page of the data sets. Each set has its own terms,
-   printed there and in the archive's dataset JSON under "licence"; read them before you download.
-2. Download the archive of {task} with the browser.
-3. python scripts/prepare_data.py learn2reg --task {task} --archive ARCHIVE.zip --output_dir data/{task}
-The folder then holds one dataset JSON (dataset.json or {task}_dataset.json), imagesTr, and labelsTr, masksTr,
-keypointsTr where the set has them. As --dataset_dir, cyclical_self_training takes such sets of images and labels,
-cyclical_self_training_points those with keypoints; mine_voxelmorph takes the OASIS of Neurite in place of this one."""
 
 
 class PrepareError(ValueError):
@@ -155,46 +134,7 @@ def folder(images: str, output_dir: str, tune: float | None = None, val: float =
     """
     written = write_training_folder(images, output_dir, tune, val, seed)
     counts = ", ".join(f"{len(names)} {part}" for part, names in written.parts.items())
-    return "\n".join([f"{written.folder}: {counts}", "train on it with one of", *_trainings(written)])
-
-
-def _trainings(written: TrainingFolder) -> list[str]:
-    """Commands of the bundles that can be trained on a folder."""
-    if written.contrasts != [IMAGE]:
-        first, second = sorted(written.contrasts, key=_rank)[:2]
-        held_out = ["--val_subjects", "[" + ",".join(f"'{name}'" for name in written.parts["val"]) + "]"]
-        options = {"mcd_pemd": ["--source_contrast", first, "--target_contrast", second, *held_out]}
-        if {first, second} <= set(HEAD_CONTRASTS):
-            between = ["--pairing", "inter", "--warp_mm", "0.0", "--augment", "False"]
-            pairs = between if "tune" in written.parts else held_out
-            options["mine_voxelmorph"] = ["--fixed_contrast", first, "--moving_contrast", second, *pairs]
-        return [_training(written.folder, bundle, words) for bundle, words in options.items()]
-    labels = ["--num_structures", str(written.num_structures)] if written.num_structures else []
-    box = [size + size % 2 for size in written.box_mm]
-    if max(box) <= LARGEST_REGION_MM:
-        num_fit = len(written.parts["fit"])
-        few = ["--num_pairs", "0"] if num_fit * (num_fit - 1) < PAIRS_OF_REGIONS else []
-        return [
-            _training(written.folder, "wasserstein_voxelmorph", ["--box_mm", str(box).replace(" ", ""), *labels]),
-            _training(written.folder, "cyclical_self_training", [*labels, *few], "hippocampus.json"),
-            _training(written.folder, "mine_voxelmorph", labels, "hippocampus.json"),
-        ]
-    if written.lowest < LOWEST_OF_MR:
-        return [_training(written.folder, "cyclical_self_training", labels)]
-    words = ["--fixed_contrast", "T1", "--moving_contrast", "T1", "--pairing", "inter"]
-    return [_training(written.folder, "mine_voxelmorph", [*words, *labels])]
-
-
-def _rank(contrast: str) -> int:
-    return HEAD_CONTRASTS.index(contrast) if contrast in HEAD_CONTRASTS else len(HEAD_CONTRASTS)
-
-
-def _training(folder: Path, bundle: str, words: list[str], overlay: str = "") -> str:
-    config = f"bundles/{bundle}/configs/train.json"
-    config = f"['{config}','bundles/{bundle}/configs/{overlay}']" if overlay else config
-    words = ["--config_file", config, "--dataset_dir", str(folder), *words]
-    listed = " ".join(f'"{word}"' if word.startswith("[") else shlex.quote(word) for word in words)
-    return f"  python -m monai.bundle run training {listed}"
+    return "\n".join([f"{written.folder}: {counts}", "train on it with one of", *trainings(written)])
 
 
 def limb(dataset_dir: str, output_dir: str, gap_mm: float = 20.0) -> str:

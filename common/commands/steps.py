@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from ..registration.greedy import AUTO, GreedyRefinement, refinement_of
-from ..registration.registrar import Registrar, own_effort
+from ..registration.registrar import Registrar
+from ..registration.request import own_effort
 from ..registration.steps import DiscreteSearch, Refinement
 from ..solvers.greedy import SIMILARITIES
 from ..words import one_of

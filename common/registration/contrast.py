@@ -13,7 +13,7 @@ RADIUS = 2  # of a window, voxels of the small grid
 LEAST_WINDOWS = 50  # fewer tell nothing
 LEAST_AGREEMENT = 0.95  # of images of one contrast; chosen by scripts/studies/all/similarity_choice.py
 ONE_CONTRAST = ("lncc", "mse")  # similarities that mean something for one contrast only
-COARSE = GreedyRefinement(30, "mind", finest_iterations=10)
+COARSE = GreedyRefinement(30, "mind", finest_iterations=10, fluid=2.5, elastic=0.8)  # follows small objects closely
 
 
 @dataclass(frozen=True)

@@ -112,14 +112,15 @@ def _refinement_parts(
         grids, unit = level_grids(fixed, settings.num_levels, settings.spacing_mm), ADAM_VOXEL[settings.velocity] * unit
         numbers = usual = [settings.num_iterations] * len(grids)
     else:
-        grids = level_grids(fixed, settings.num_levels, settings.spacing_mm, settings.max_voxels)
+        grids = settings.grids(fixed)
         unit = unit if settings.similarity in ("lncc", AUTO) else voxel_seconds(settings.similarity)
         numbers = settings.iterations(grids)
         usual = [min(number, USUAL_ITERATIONS) for number in numbers]
     once = BOTH_IMAGES * describing_seconds(features) if features else 0.0
+    directions = settings.num_directions if isinstance(settings, GreedyRefinement) else 1
     return [
         Part("refinement", level, number, expected, _seconds(grid, unit + once / expected))
-        for level, (grid, number, expected) in enumerate(zip(grids, numbers, usual, strict=True))
+        for level, (grid, number, expected) in enumerate(directions * list(zip(grids, numbers, usual, strict=True)))
     ]
 
 

@@ -13,14 +13,17 @@ from ..solvers.label_force import LabelForce
 from ..solvers.point_force import PointForce
 from ..words import one_of
 from ..world.grid import Grid
+from ..world.maps import invert_field_mm
 from ..world.resample import resample
+from .both_directions import mean_of_directions
 from .features import Features
 from .guidance import NO_GUIDANCE, Guidance
 from .levels import MAX_VOXELS, LevelPair, coarse_to_fine, level_grids, with_margin
 
 AUTO = "auto"  # the similarity that suits the pair, see contrast.py
 FEATURES = "features"  # the similarity that a bundle's network gives
-SMOOTHNESS = {"mind": (2.5, 0.8), FEATURES: (3.5, 1.2)}  # fluid and elastic; descriptors are rougher than intensities
+DESCRIBED = ("mind", FEATURES)  # similarities that compare descriptors
+SMOOTHNESS = dict.fromkeys(DESCRIBED, (4.0, 1.2))  # fluid and elastic; descriptors are rougher than intensities
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class GreedyRefinement:
         elastic: smoothness of the field, voxels of the level; 0 for what suits the similarity.
         label_weight: of the force between label maps of both images; 0 leaves them to the scores.
         point_weight: of the force between landmarks of both images; 0 leaves them to the scores.
+        both_directions: whether images that are compared themselves, not by descriptors, are registered from either
+            one to the other, see :mod:`.both_directions`. Errors of descriptors are the same in both directions.
 
     Raises:
         ValueError: for a number out of range.
@@ -56,6 +61,7 @@ class GreedyRefinement:
     elastic: float = 0.0
     label_weight: float = 0.0
     point_weight: float = 0.0
+    both_directions: bool = False
 
     def __post_init__(self) -> None:
         if min(self.label_weight, self.point_weight) < 0:
@@ -77,6 +83,15 @@ class GreedyRefinement:
         fluid, elastic = SMOOTHNESS.get(self.similarity, (Greedy.fluid, Greedy.elastic))
         return Greedy(self.similarity, fluid=self.fluid or fluid, elastic=self.elastic or elastic)
 
+    @property
+    def num_directions(self) -> int:
+        """1, or 2 where the pair is registered in both directions."""
+        return 2 if self.both_directions and self.similarity not in DESCRIBED else 1
+
+    def grids(self, fixed: Grid) -> list[Grid]:
+        """Grids of the levels over the fixed image's, see :func:`~.levels.level_grids`."""
+        return level_grids(fixed, self.num_levels, self.spacing_mm, self.max_voxels)
+
     def iterations(self, grids: Sequence[Grid]) -> list[int]:
         """Iterations on each level, at most.
 
@@ -93,7 +108,9 @@ class GreedyRefinement:
 EFFORTS = {
     "fast": GreedyRefinement(60, max_voxels=1_000_000, finest_iterations=20, few_voxels=500_000),
     "normal": GreedyRefinement(60, max_voxels=8_000_000, finest_iterations=10, few_voxels=500_000),
-    "best": GreedyRefinement(100, num_levels=4, max_voxels=8_000_000),
+    "best": GreedyRefinement(
+        60, num_levels=4, max_voxels=8_000_000, finest_iterations=20, few_voxels=500_000, both_directions=True
+    ),
 }
 
 
@@ -124,7 +141,8 @@ def refine_greedily(
 ) -> torch.Tensor:
     """Improve a field from coarse to fine by greedy diffeomorphic steps.
 
-    Beyond the end of the moving image, and where a mask is 0, nothing is compared.
+    Beyond the end of the moving image, and where a mask is 0, nothing is compared. With ``both_directions`` the result
+    is a mean with the inverse of the field from the moving to the fixed image.
 
     Args:
         fixed: (1, X, Y, Z).
@@ -142,7 +160,29 @@ def refine_greedily(
     Raises:
         ValueError: where the similarity is not finite.
     """
-    grids = level_grids(Grid.from_image(fixed), settings.num_levels, settings.spacing_mm, settings.max_voxels)
+    there = _one_way(fixed, moving, field_mm, settings, device, on_iteration, guidance, features)
+    if settings.num_directions == 1:
+        return there
+    images = Grid.from_image(fixed), Grid.from_image(moving)
+    start = None if field_mm is None else invert_field_mm(field_mm, *images)
+    num_levels = len(settings.grids(images[0]))
+    told = None if on_iteration is None else lambda level, *rest: on_iteration(num_levels + level, *rest)
+    back = _one_way(moving, fixed, start, settings, device, told, guidance.exchanged, features)
+    return mean_of_directions(there.cpu(), images[0], back.cpu(), images[1])
+
+
+def _one_way(
+    fixed: MetaTensor,
+    moving: MetaTensor,
+    field_mm: torch.Tensor | None,
+    settings: GreedyRefinement,
+    device: torch.device | str,
+    on_iteration: Callable[[int, int, float], None] | None,
+    guidance: Guidance,
+    features: Features | None,
+) -> torch.Tensor:
+    """:func:`refine_greedily` in one direction."""
+    grids = settings.grids(Grid.from_image(fixed))
     iterations = settings.iterations(grids)
 
     def improve(level: int, pair: LevelPair, ddf: torch.Tensor) -> torch.Tensor:
@@ -162,7 +202,7 @@ def refine_greedily(
 
     with torch.no_grad():
         # Descriptors depend on the axes along which they compare.
-        keeps_lattice = settings.similarity not in ("mind", FEATURES)
+        keeps_lattice = settings.similarity not in DESCRIBED
         return coarse_to_fine(fixed, moving, field_mm, grids, improve, device, guidance, keeps_lattice)
 
 

@@ -51,6 +51,17 @@ class Guidance:
         """Names of what there is, for the records."""
         return [part.name for part in fields(self) if getattr(self, part.name) is not None]
 
+    @property
+    def exchanged(self) -> "Guidance":
+        """The same for the way from the moving to the fixed image.
+
+        Example:
+            >>> Guidance(points=(torch.zeros(1, 3), torch.ones(1, 3))).exchanged.points[0].tolist()
+            [[1.0, 1.0, 1.0]]
+        """
+        labels, points = (pair and pair[::-1] for pair in (self.labels, self.points))
+        return Guidance(self.moving_mask, self.fixed_mask, labels, points)
+
     def weighted(self, label_weight: float, point_weight: float) -> "Guidance":
         """The same without labels or landmarks whose weight is 0.
 

@@ -5,28 +5,27 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from numbers import Integral
-from types import UnionType
 from typing import Any
 
 import torch
 from monai.data import MetaTensor
 
 from ..data.volume import input_image
-from ..solvers.affine import NUM_PARAMETERS, Alignment, best_alignment
-from ..words import one_of
 from ..world.alignment import aligned, check_overlap, initial_alignment
 from ..world.grid import Grid, on_grid
 from ..world.maps import affine_after_field
+from .affine import align
 from .contrast import Contrast, contrast_of
+from .device import usable_device
 from .duration import expected_parts
 from .fitting import fitted
 from .greedy import AUTO, FEATURES, GreedyRefinement, refine_greedily, refinement_of
-from .guidance import NO_GUIDANCE, Guidance
+from .guidance import Guidance
 from .outputs import Annotations, read_annotations
 from .plane import are_planes, distance_of, middle_slice, slab, within_plane
-from .prediction import Prediction, bundle_folder, gives_features
+from .prediction import Prediction, bundle_folder
 from .progress import Progress, Status
+from .request import own_effort, step
 from .result import Registration
 from .start import Init, Start
 from .steps import DiscreteSearch, Refinement, check_use, refine, refinement_on, search
@@ -198,17 +197,13 @@ class Registrar:
         contrast = contrast_of(fixed, moving, FEATURES if self.features else refined_by, guidance)
         if self.prediction is None or self.prediction.trained_on is None:
             return contrast, contrast.doubts
-        doubts = self.prediction.trained_on.differences(fixed, moving, contrast)
-        for doubt in doubts:
-            warnings.warn(doubt, stacklevel=3)
-        return contrast, contrast.doubts + doubts
+        return contrast, contrast.doubts + _warned(self.prediction.trained_on.differences(fixed, moving, contrast))
 
     def _far(self, field_mm: torch.Tensor | None) -> list[str]:
-        """Whether a bundle has moved voxels farther apart than the pairs that it was trained on."""
+        """Whether a bundle has moved voxels farther apart than the pairs that it was trained on; warns of that."""
         if field_mm is None or self.prediction is None or self.prediction.trained_on is None:
             return []
-        shift = field_mm.mean(dim=(1, 2, 3), keepdim=True)
-        return self.prediction.trained_on.too_far((field_mm - shift).norm(dim=0).mean().item())
+        return _warned(self.prediction.trained_on.too_far(field_mm))
 
     def _improved(
         self,
@@ -232,6 +227,12 @@ class Registrar:
                 return refine_greedily(fixed, moving, field_mm, settings, *how, self.features)
             return refine(fixed, moving, field_mm, settings, *how)
         return field_mm
+
+
+def _warned(doubts: list[str]) -> list[str]:
+    for doubt in doubts:
+        warnings.warn(doubt, stacklevel=4)
+    return doubts
 
 
 def register(
@@ -298,91 +299,3 @@ def register(
     registrar = Registrar(bundle, init, affine, searching, refinement, device=device, **options)
     given = {**(annotations or {}), "fixed_mask": fixed_mask, "moving_mask": moving_mask}
     return registrar(fixed, moving, Progress(on_progress), given)
-
-
-def step(name: str, value: Any, settings: type | UnionType) -> Any:
-    """A step as it may be asked for: its settings, or a whole number, also one of NumPy, or None for 0.
-
-    Raises:
-        ValueError: for anything else, such as True.
-
-    Example:
-        >>> step("search", 2, DiscreteSearch)
-        2
-        >>> step("refine", True, Refinement)
-        Traceback (most recent call last):
-        ValueError: refine: expected a whole number of at least 0, or its settings, got True
-    """
-    if value is None or isinstance(value, settings):
-        return value or 0
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
-        raise ValueError(f"{name}: expected a whole number of at least 0, or its settings, got {value!r}")
-    return int(value)
-
-
-def own_effort(bundle: str, *steps: Any) -> str:
-    """The effort where none is asked for: "normal" without a bundle that predicts and without steps, else "none".
-
-    Example:
-        >>> own_effort("none", False, 0), own_effort("mcd_pemd", False, 0), own_effort("none", True, 0)
-        ('normal', 'none', 'none')
-    """
-    predicts = bundle not in ("", "none") and not gives_features(bundle)
-    return "none" if predicts or any(steps) else "normal"
-
-
-def usable_device(name: str) -> str:
-    """The name of a device that is there, or of a GPU where there is one for an empty name.
-
-    Raises:
-        ValueError: for a device that PyTorch does not know or cannot use; names those that are there.
-
-    Example:
-        >>> usable_device("cpu")
-        'cpu'
-    """
-    count = torch.cuda.device_count()
-    name = str(name) or ("cuda:0" if count else "cpu")
-    try:
-        torch.zeros(1, device=name).item()
-    except (RuntimeError, AssertionError) as error:
-        known = ", ".join(["cpu", *(f"cuda:{number}" for number in range(count))])
-        raise ValueError(f"device: expected one of {known}, got {name!r}") from error
-    return name
-
-
-def align(
-    fixed: MetaTensor,
-    moving: MetaTensor,
-    initial: torch.Tensor,
-    kind: str,
-    device: str = "cpu",
-    on_iteration: Callable[[int, int, float], None] | None = None,
-    guidance: Guidance = NO_GUIDANCE,
-) -> Alignment:
-    """Improve an alignment by :func:`~common.solvers.affine.best_alignment`; names the files in errors.
-
-    Args:
-        fixed: (1, X, Y, Z).
-        moving: (1, X', Y', Z').
-        initial: (4, 4), RAS mm.
-        kind: "rigid", "affine", or "" to leave it as it is.
-        device: where to compute.
-        on_iteration: see there.
-        guidance: masks of the two images.
-
-    Returns:
-        The map that was taken, and why.
-
-    Raises:
-        ValueError: for another kind.
-    """
-    if not kind:
-        return Alignment(initial, "initial", {})
-    one_of("affine", kind, (True, *NUM_PARAMETERS))
-    images = [image.as_tensor().to(device) for image in (fixed, moving)]
-    grids = [Grid.from_image(image) for image in (fixed, moving)]
-    masks = [
-        None if mask is None else mask.as_tensor().to(device) for mask in (guidance.fixed_mask, guidance.moving_mask)
-    ]
-    return best_alignment(images[0], grids[0], images[1], grids[1], initial, kind, on_iteration, masks)

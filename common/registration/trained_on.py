@@ -4,8 +4,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from monai.data import MetaTensor
 
+from ..world.alignment import initial_alignment
 from ..world.grid import Grid
 from .contrast import Contrast
 from .small_pair import SmallPair
@@ -24,7 +26,7 @@ class TrainedOn:
         body_part: such as "head".
         extent_mm: longest edge of the foreground, least and largest.
         spacing_mm: voxel size, least and largest.
-        displacement_mm: largest mean displacement of a pair.
+        displacement_mm: largest mean displacement of a pair, and distance of its objects at the start.
         num_contrasts: 1 for pairs of one contrast, 2 for pairs of two.
     """
 
@@ -66,14 +68,27 @@ class TrainedOn:
             for name, (value, (low, high)) in values.items()
             if not low / ROOM <= value <= high * ROOM
         ]
+        apart = initial_alignment("moments", fixed, moving)[:3, 3].norm().item()
+        if apart > self.displacement_mm * ROOM:
+            found.append(
+                f"{self.name}: expected objects that begin at most {self.displacement_mm:g} mm apart, as far as it was"
+                f" trained to move them, got {apart:.3g} mm between their centers"
+            )
         number = 1 if contrast.is_one else 2
         if contrast.agreement == contrast.agreement and number != self.num_contrasts:
             words = {1: "images of one contrast", 2: "images of two contrasts"}
             found.append(f"{self.name}: expected {words[self.num_contrasts]}, got {words[number]}")
         return found
 
-    def too_far(self, mean_mm: float) -> list[str]:
-        """A sentence where a predicted displacement is larger than those trained on."""
+    def too_far(self, field_mm: torch.Tensor) -> list[str]:
+        """A sentence where a field moves its points farther apart, on average, than those of the training.
+
+        Args:
+            field_mm: (3, X, Y, Z), RAS mm; a shift that all points share is left out, since centers may have been laid
+                on each other.
+        """
+        shift = field_mm.mean(dim=(1, 2, 3), keepdim=True)
+        mean_mm = (field_mm - shift).norm(dim=0).mean().item()
         if mean_mm <= self.displacement_mm * ROOM:
             return []
         return [

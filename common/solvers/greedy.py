@@ -14,6 +14,7 @@ from ..losses.local_correlation import LocalCorrelation
 from ..losses.mind import mind_ssc
 from ..words import one_of
 from .force_sum import FieldForce, ForceSum
+from .in_view import InView
 
 SIMILARITIES = ("lncc", "mse", "mind", "features")
 Features = Callable[[torch.Tensor], torch.Tensor]
@@ -88,7 +89,7 @@ def greedy_field(
         to_moving: (D, D + 1), from voxels of the fixed to those of the moving image: its linear part, then the place of
             the first voxel; None for the same grid.
         inside: (B, 1, *wider), 1 where the moving image has voxels; farther than 4 of them beyond its end, nothing is
-            compared.
+            compared. While more than a fifth of the fixed object goes there, the images have no force.
         masks: of fixed and moving image, (B, 1, *spatial) and (B, 1, *wider), 1 where they may be compared.
         others: weights of further forces and these, see :class:`~.force_sum.ForceSum`; for one pair.
         features: of an image, (1, 1, *spatial) → (1, C, *spatial), which the similarity "features" compares.
@@ -133,8 +134,9 @@ def greedy_field(
                 carries=any(part is not None for part in seen),
             )
             view = MovingView(described(moving[k : k + 1], settings, features), ends, to_moving, seen[1])
-            force = ForceSum(lambda ddf, view=view, images=images: images(view.warped(ddf)), others)
-            found.append(_improved(ddf[k : k + 1].clone(), force, num_iterations, settings, on_iteration))
+            start = ddf[k : k + 1].clone()
+            force = ForceSum(InView(images, view.warped, fixed[k : k + 1], view.seen(start)), others)
+            found.append(_improved(start, force, num_iterations, settings, on_iteration))
     return torch.cat(found)
 
 
@@ -274,13 +276,20 @@ class MovingView:
 
     def warped(self, ddf: torch.Tensor) -> torch.Tensor:
         """Image under a ddf, (1, C, *spatial), NaN where the moving image ends."""
+        return self._sampled(self.volume, ddf)
+
+    def seen(self, ddf: torch.Tensor) -> torch.Tensor:
+        """Where a ddf leads to voxels of the moving image that may be compared, (1, 1, *spatial), bool."""
+        return ~self._sampled(self.volume[:, :1], ddf).isnan()
+
+    def _sampled(self, volume: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
         rows = max(1, SLAB_VOXELS // ddf[0, 0, 0].numel())
         slabs = []
         for start in range(0, ddf.size(2), rows):
             slab = ddf.narrow(2, start, min(rows, ddf.size(2) - start))
             coordinates = slab + identity_grid(list(slab.shape[2:]), dtype=ddf.dtype, device=ddf.device)
             coordinates[:, 0] += start
-            slabs.append(sample(self.volume, self._in_moving(coordinates)))
+            slabs.append(sample(volume, self._in_moving(coordinates)))
         return torch.cat(slabs, dim=2)
 
     def _in_moving(self, voxels: torch.Tensor) -> torch.Tensor:

@@ -93,3 +93,11 @@ def test_an_atlas_file_takes_the_place_of_the_first_subject(evaluated, sessions)
     (_, *rows), metrics = evaluated(pairing="atlas", **atlas)
     assert {row.partition(",")[0] for row in rows} >= {"atlas-s1", "atlas-s4"}
     assert metrics["metrics"]["dice"] > metrics["metrics"]["initial_dice"] > 0
+
+
+def test_structures_given_by_hand_are_scored_and_not_looked_for(evaluated, caplog):
+    caplog.set_level("INFO")
+    (header, *_), metrics = evaluated(pairing="inter", structures=NUMBERS[:2], num_val_pairs=1)
+    assert [name for name in header.split(",") if name.startswith("dice_")] == ["dice_2", "dice_3"]
+    assert metrics["settings"]["structures"] == NUMBERS[:2]
+    assert "label maps" not in caplog.text

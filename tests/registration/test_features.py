@@ -19,7 +19,8 @@ from common.registration.features import Features
 from common.registration.greedy import GreedyRefinement, refinement_of
 from common.registration.levels import MAX_VOXELS, level_grids
 from common.registration.prediction import BUNDLES, gives_features
-from common.registration.registrar import Registrar, own_effort, register
+from common.registration.registrar import Registrar, register
+from common.registration.request import own_effort
 from common.registration.steps import DiscreteSearch, Refinement, search
 from common.weights import with_settings
 from common.world.grid import Grid

@@ -8,10 +8,11 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from common.registration.affine import align
 from common.registration.greedy import GreedyRefinement, refine_greedily
 from common.registration.guidance import MAX_LABELS, Guidance
 from common.registration.landmarks import Landmarks, write_landmarks
-from common.registration.registrar import align, register
+from common.registration.registrar import register
 from common.registration.result import Registration
 from common.registration.steps import DiscreteSearch, Refinement, refine, search
 from tests.registration.test_refinement import AFFINE, blobs, mean_shift

@@ -7,7 +7,7 @@ from common.fields.jacobian import jacobian_determinant
 from common.fields.sampling import identity_grid
 from common.fields.smoothing import gaussian_smooth
 from common.losses.mind import mind_ssc
-from common.solvers import greedy
+from common.solvers import greedy, in_view
 from common.solvers.greedy import Force, Greedy, MovingView, compose_short, described, greedy_field, has_converged
 
 original = greedy.central_difference
@@ -126,6 +126,33 @@ def test_a_wider_moving_image_gives_the_same_and_where_it_ends_nothing_is_compar
     torch.testing.assert_close(found, greedy_field(zero(2), fixed, moving, 10), atol=1e-3, rtol=0)
     nothing = greedy_field(zero(2), fixed, wide, 10, **options, inside=torch.zeros_like(wide))
     assert nothing.abs().max() < 1e-6
+
+
+def runaway(least_kept, monkeypatch):
+    """Share of a bright image that a dark one, brightest at its end, is still compared with."""
+    monkeypatch.setattr(in_view, "LEAST_KEPT", least_kept)
+    wide = torch.linspace(0, 0.8, 56).view(1, 1, 56, 1).expand(1, 1, 56, 36)
+    inside = torch.zeros_like(wide)
+    inside[:, :, 8:48] = 1
+    to_moving = torch.tensor([[1.0, 0.0, 8.0], [0.0, 1.0, 0.0]])
+    fixed, settings = torch.ones(1, 1, *SHAPES[2]), Greedy("mse", tolerance=0.0)
+    ddf = greedy_field(zero(2), fixed, wide, 100, settings, to_moving=to_moving, inside=inside)
+    return MovingView(wide, inside, to_moving).seen(ddf).double().mean().item()
+
+
+def test_an_object_does_not_leave_the_field_of_view_of_an_image_that_does_not_match(monkeypatch):
+    assert runaway(0.8, monkeypatch) >= 0.8 - 1 / 40  # of 40 rows a step brings less than one beyond the bound
+    assert runaway(0.0, monkeypatch) < 0.5
+
+
+def test_images_that_match_are_registered_as_if_no_share_were_asked_for(monkeypatch):
+    fixed, moving = shifted_pair(2, 0, 3)
+    ends = {"inside": functional.pad(torch.ones(1, 1, 28, 36), (0, 0, 6, 6))}  # two rows on each side are hidden
+    found = []
+    for least_kept in (0.8, 0.0):
+        monkeypatch.setattr(in_view, "LEAST_KEPT", least_kept)
+        found.append(greedy_field(zero(2), fixed, moving, 40, **ends))
+    assert torch.equal(*found)
 
 
 @pytest.mark.parametrize("similarity", ["lncc", "mse", "mind"])

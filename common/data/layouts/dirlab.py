@@ -3,6 +3,11 @@
 A case is a folder ``copd1`` to ``copd10``, at any depth, with ``copd1_eBHCT.img`` (exhaled) and ``copd1_iBHCT.img``
 (inhaled), int16, and ``copd1_300_eBH_xyz_r1.txt`` and ``copd1_300_iBH_xyz_r1.txt``, voxel numbers from 1. Rows run to
 the patient's left, columns to the back, slices from head to feet. Both phases share one frame.
+
+No raw case was at hand. Names, type, order of the numbers, slices from head to feet and landmarks from 1 are as in two
+public programs that read these files, and the offset as in the first of them, whose authors are not sure of it:
+github.com/hsokooti/RegNet, functions/preprocessing/dirlab.py, and github.com/uncbiag/shapmagn,
+shapmagn/experiments/datasets/lung/dirlab_processing.py, which meets the scans' own frame by turning the slices alone.
 """
 
 import re
@@ -16,7 +21,7 @@ from monai.data import MetaTensor
 from ...files import existing_file
 
 PHASES = {"fixed": "eBH", "moving": "iBH"}
-HU_OFFSET = 1024  # of the stored numbers
+HU_OFFSET = 1024  # of the stored numbers, see above
 
 
 @dataclass(frozen=True)

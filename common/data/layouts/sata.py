@@ -1,7 +1,8 @@
 """Two contrasts of each subject by the names of their files, as the canine legs of the SATA challenge come.
 
 Files of one subject differ in nothing but the contrast: ``leg01_T1.nii.gz`` and ``leg01_T2.nii.gz`` in one folder, or
-``leg01/T1.nii.gz`` and ``leg01/T2.nii.gz``; a label map is called ``label`` or ``glm`` in that place.
+``leg01/T1.nii.gz`` and ``leg01/T2.nii.gz``; a label map is called ``label`` or ``glm`` in that place. The folder itself
+names a subject whose files lie in it as ``T1.nii.gz`` and ``T2.nii.gz``.
 """
 
 import re
@@ -29,7 +30,7 @@ def sata_subjects(dataset_dir: str | Path, contrasts: Sequence[str] = CONTRASTS)
     root = Path(dataset_dir).expanduser().absolute()
     subjects: dict[str, dict[str, str]] = {}
     for path in sorted([*root.rglob("*.nii"), *root.rglob("*.nii.gz")]):
-        name, key = _named(path.relative_to(root), contrasts)
+        name, key = _named(path, contrasts)
         if key in subjects.get(name, {}):
             raise ValueError(f"{name}: expected one file of {key}, got {subjects[name][key]} and {path}")
         if key:

@@ -12,6 +12,7 @@ from .intensity import normalized_intensity
 
 SLOPE = 0.1  # of leaky ReLU below 0
 NUM_DESCRIPTORS = 12  # of MIND-SSC
+NORM_MOMENTUM = 0.05  # of the running statistics of an image
 
 
 class AnyContrastFeatures(nn.Module):
@@ -95,10 +96,14 @@ class Correction(nn.Module):
 
 
 def block(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    """Convolution with padding 1, instance norm, leaky ReLU: (B, in_channels, *n) → (B, out_channels, *n / stride)."""
+    """Convolution with padding 1, norm, leaky ReLU: (B, in_channels, *n) → (B, out_channels, *⌈n / stride⌉).
+
+    The norm takes the statistics of each image while it learns, and in use their running means: features then do not
+    depend on how much of an image is background, and those of a tile are those of the whole.
+    """
     return nn.Sequential(
         nn.Conv3d(in_channels, out_channels, 3, stride, padding=1, bias=False),
-        nn.InstanceNorm3d(out_channels, affine=True),
+        nn.InstanceNorm3d(out_channels, momentum=NORM_MOMENTUM, affine=True, track_running_stats=True),
         nn.LeakyReLU(SLOPE, inplace=True),
     )
 

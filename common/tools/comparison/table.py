@@ -1,6 +1,7 @@
 """Table of a comparison, from its file of results."""
 
 from collections.abc import Mapping
+from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def comparison_table(path: str | Path, against: str = "") -> str:
 
     Returns:
         Means ± standard deviation over the pairs, median costs; tools that have not scored every pair of the longest
-        row say how many they have, and those that ran several times how often.
+        row say how many they have, and those that ran several times how often. A row without a score shows a dash, and
+        stands first where it has none of those that the lines are sorted by.
 
     Raises:
         ValueError: for an unknown row.
@@ -77,7 +79,8 @@ def _tests(scores: Mapping[str, list[dict[str, Any]]], names: list[str], against
     reference = names[-1] if against == BEST else against
     score = "error_mm" if any("error_mm" in row for row in scores[reference]) else "dice"
     values = {
-        name: {_pair(row): row[score] for row in found if row.get(score) is not None} for name, found in scores.items()
+        name: {_pair(row): row[score] for row in found if not isnan(row.get(score, nan))}
+        for name, found in scores.items()
     }
     compared = {name for name in names if name != reference and values[name].keys() & values[reference].keys()}
     return {name: p_text(signed_rank_p(values[name], values[reference])) if name in compared else "–" for name in names}
@@ -89,7 +92,9 @@ def _pair(row: Mapping[str, Any]) -> str:
 
 
 def _rank(mean: Mapping[str, Mapping[str, float]]) -> float:
-    return -mean["error_mm"]["mean"] if "error_mm" in mean else mean["dice"]["mean"]
+    if "error_mm" in mean:
+        return -mean["error_mm"]["mean"]
+    return mean["dice"]["mean"] if "dice" in mean else -inf
 
 
 def _note(pairs: int, runs: int, most: int) -> str:

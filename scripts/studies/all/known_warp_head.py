@@ -7,6 +7,7 @@ Heads, warps and seed are others than those of the comparison, so that settings 
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from monai.transforms import Compose
@@ -15,6 +16,7 @@ from common.fields.jacobian import jacobian_determinant
 from common.methods.mine_voxelmorph.known_warp import KnownWarpPairs
 from common.methods.mine_voxelmorph.scores import endpoint_error_mm
 from common.methods.mine_voxelmorph.subjects import brain_subjects
+from common.registration.greedy import AUTO, EFFORTS
 from common.registration.registrar import register
 from common.tools.command_line import run_command
 from common.transforms.intensity import UnitIntensityd
@@ -27,7 +29,13 @@ COMPARED = ("ms26", "lgg6692")  # heads of the comparison, which choose nothing
 
 
 def known_warp_head(
-    dataset_dir: str, subject: str, effort: str = "normal", contrasts: Sequence[str] = ("T1", "T1"), seed: int = 11
+    dataset_dir: str,
+    subject: str,
+    effort: str = "normal",
+    contrasts: Sequence[str] = ("T1", "T1"),
+    fluid: float = 0.0,
+    elastic: float = 0.0,
+    seed: int = 11,
 ) -> str:
     """Mean error and its 95th percentile in the head, share of folds, processor seconds with the affine map.
 
@@ -36,6 +44,8 @@ def known_warp_head(
         subject: name of a head.
         effort: fast, normal or best.
         contrasts: of fixed and moving image.
+        fluid: smoothness of updates, voxels; 0 for what suits the similarity.
+        elastic: smoothness of the field, voxels; 0 for what suits the similarity.
         seed: of the warp.
     """
     torch.set_num_threads(1)
@@ -44,7 +54,8 @@ def known_warp_head(
     chosen = [read(item) for item in brain_subjects(dataset_dir, "tune", names, COMPARED) if item["subject"] == subject]
     pair = KnownWarpPairs(chosen, *contrasts, 1, WARP_MM, 1.0, seed)[0]
     started = time.process_time()
-    found = register(pair["fixed"], pair["moving"], effort=effort, device="cpu")
+    settings = replace(EFFORTS[effort], similarity=AUTO, fluid=fluid, elastic=elastic)
+    found = register(pair["fixed"], pair["moving"], affine=True, refine=settings, device="cpu")
     seconds = time.process_time() - started
     grid = Grid.from_image(pair["fixed"])
     ddf = field_mm_to_ddf(found.field.as_tensor(), grid)

@@ -17,7 +17,8 @@ from common.data.volume import read_volume
 from common.fields.ddf import warp
 from common.fields.jacobian import jacobian_determinant
 from common.fields.smoothing import gaussian_smooth
-from common.registration.greedy import GreedyRefinement, refine_greedily
+from common.registration.greedy import FEATURES, GreedyRefinement, refine_greedily
+from common.registration.registrar import Registrar
 from common.tools.command_line import run_command
 from common.world.grid import Grid
 from common.world.resample import field_mm_to_ddf, warp_moving
@@ -35,6 +36,9 @@ def mirrored_head(
     finest_iterations: int = 15,
     elastic: float = 0.0,
     fluid: float = 0.0,
+    similarity: str = "lncc",
+    both_directions: bool = False,
+    inverted: bool = False,
     warp_mm: float = 4.0,
     seed: int = 0,
 ) -> str:
@@ -42,31 +46,40 @@ def mirrored_head(
 
     Args:
         dataset_dir: folder with vol.nii.gz, stored as RAS, and seg.nii.gz.
-        num_iterations: see :class:`~common.registration.greedy.GreedyRefinement`, as the next five.
+        num_iterations: see :class:`~common.registration.greedy.GreedyRefinement`, as the next seven.
         num_levels: resolutions.
         spacing_mm: finest voxel size.
         finest_iterations: on the finest level, at most.
         elastic: voxels.
         fluid: voxels.
+        similarity: lncc, mind, or features of the bundle any_contrast.
+        both_directions: as well.
+        inverted: whether bright and dark of the moving head are exchanged, for two contrasts.
         warp_mm: mean length of the warp.
         seed: of the warp.
     """
     torch.set_num_threads(1)
     fixed, fixed_label = (read_volume(Path(dataset_dir, f"{name}.nii.gz")) for name in ("vol", "seg"))
     displacement = smooth_warp(fixed.shape[1:], warp_mm, seed)
-    moving = MetaTensor(warp(fixed.as_tensor().flip(1)[None], displacement)[0], affine=fixed.affine)
+    mirrored = fixed.as_tensor().flip(1)
+    if inverted:
+        mirrored = torch.where(mirrored > 0, mirrored.max() - mirrored, 0.0)
+    moving = MetaTensor(warp(mirrored[None], displacement)[0], affine=fixed.affine)
     moving_label = warp(exchanged(fixed_label.as_tensor().flip(1))[None], displacement, mode="nearest")[0]
     settings = GreedyRefinement(
         num_iterations,
+        similarity,
         num_levels=num_levels,
         spacing_mm=spacing_mm,
         finest_iterations=finest_iterations,
         max_voxels=8_000_000,
         fluid=fluid,
         elastic=elastic,
+        both_directions=both_directions,
     )
+    features = Registrar("any_contrast", refinement=settings, device="cpu").features if similarity == FEATURES else None
     started = time.process_time()
-    field_mm = refine_greedily(fixed, moving, None, settings)
+    field_mm = refine_greedily(fixed, moving, None, settings, features=features)
     seconds = time.process_time() - started
     grid = Grid.from_image(fixed)
     warped_label = warp_moving(moving_label, grid, field_mm, grid, mode="nearest")

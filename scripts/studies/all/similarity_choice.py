@@ -25,9 +25,9 @@ from verdict_cases import Case, Plan, coarse_file, region_case, through_contrast
 
 from common.data.layouts.multi_contrast import multi_contrast_subjects
 from common.methods.mine_voxelmorph.known_warp import WarpSize
+from common.registration.affine import align
 from common.registration.contrast import LEAST_AGREEMENT, contrast_of
 from common.registration.greedy import GreedyRefinement, refine_greedily
-from common.registration.registrar import align
 from common.tools.command_line import run_command
 from common.world.alignment import aligned, initial_alignment
 from common.world.grid import Grid, on_grid

@@ -22,6 +22,7 @@ from common.metrics.regularity import determinant_of_field_mm
 from common.registration.evidence import evidence
 from common.registration.greedy import GreedyRefinement
 from common.registration.registrar import Registrar
+from common.registration.result import Registration
 from common.registration.verdict import verdict_of
 from common.tools.command_line import run_command
 from common.words import one_of
@@ -71,11 +72,7 @@ def verdict_calibration(data_dir: str, part: str = "score", results_dir: str = "
 def measured(plan: Plan, registrars: dict[str, Registrar]) -> dict[str, Any]:
     """Register a case: its error before and after, the verdict and the measures that led to it, in three digits."""
     case = plan.make()
-    settings = {"refinement": GreedyRefinement(60, "auto"), "device": "cpu"} | case.options
-    key = str(settings)
-    if key not in registrars:
-        registrars[key] = Registrar(**settings)
-    registration = registrars[key](case.fixed, case.moving)
+    registration = registered(case, registrars)
     before, after = case.error(registration)
     determinant = determinant_of_field_mm(registration.field.as_tensor(), registration.grid)
     found = evidence(registration, determinant)
@@ -83,6 +80,15 @@ def measured(plan: Plan, registrars: dict[str, Registrar]) -> dict[str, Any]:
     truth = {"before": _rounded(before), "after": _rounded(after), "is": judged(case, before, after)}
     doubts = [_subject(doubt) for doubt in registration.doubts]
     return graded({"kind": plan.kind, "name": plan.name, **truth, "doubts": doubts, "measures": measures})
+
+
+def registered(case: Case, registrars: dict[str, Registrar]) -> Registration:
+    """The result of a case; registrars are kept by their settings."""
+    settings = {"refinement": GreedyRefinement(60, "auto"), "device": "cpu"} | case.options
+    key = str(settings)
+    if key not in registrars:
+        registrars[key] = Registrar(**settings)
+    return registrars[key](case.fixed, case.moving)
 
 
 def judged(case: Case, before: float, after: float) -> str:

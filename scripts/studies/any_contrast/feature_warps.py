@@ -4,22 +4,20 @@
     python scripts/studies/any_contrast/feature_warps.py --data_dir data --task T1-T2 --tool ants_syn
     python scripts/studies/any_contrast/feature_warps.py --table True
 
-The same command again continues. No training of the bundle sees a head, a limb or an abdomen of these lists.
+The same command again continues. No training of the bundle sees a head or an abdomen of these lists.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from monai.data import MetaTensor
 
 from common.data.volume import read_volume
 from common.methods.mine_voxelmorph.known_warp import KnownWarpPairs
-from common.registration.greedy import FEATURES, SMOOTHNESS, GreedyRefinement
-from common.solvers.affine import affine_by_mutual_information
+from common.registration.greedy import FEATURES, GreedyRefinement
 from common.tools.command_line import run_command
 from common.tools.comparison.head_pair import VAL_SUBJECTS, HeadPair, warped_heads
 from common.tools.comparison.other_tools import METHODS, OtherTool
@@ -28,23 +26,19 @@ from common.tools.comparison.own_process import Tool
 from common.tools.comparison.scoring import score_pairs
 from common.tools.results.record import means, read_rows, rows_of
 from common.tools.results.tables import markdown_table
-from common.transforms.intensity import unit_intensity
 from common.words import one_of
 from common.world.grid import Grid, on_grid
-from common.world.network_grid import network_grid
-from common.world.resample import resample, resample_smoothly
 
 RESULTS = Path(__file__).parents[3] / "bundles" / "any_contrast" / "docs" / "results"
 HEADS = VAL_SUBJECTS  # of which no training and no choice has seen anything
-SPACING_MM = {"limb": 2.0, "abdomen": 3.0}
-WARP_MM = {"limb": 3.0, "abdomen": 6.0}  # mean lengths; at most three times that
+ABDOMEN = "abdomen"
+ABDOMEN_MM, ABDOMEN_WARP_MM = 3.0, 6.0  # voxels, and mean length of the warp; at most three times that
 SOFT_HU = (-300.0, 700.0)  # window of a CT; what is below is no body
 GAMMA = 0.5
 FINEST_MM = 2.0  # voxels of the solver's finest level
 TITLES = {
     "features": "any_contrast",
     "mind": "MIND-SSC",
-    "mind_smooth": "MIND-SSC, smoothed as features are",
     "lncc": "LNCC",
     "mi": "MI, by Adam",
 }
@@ -66,10 +60,10 @@ def feature_warps(
     """Register the pairs of a task with one tool, or print the table of all tasks.
 
     Args:
-        data_dir: folder that holds MultiContrastBrain, BrainT1Labels, LimbCTMR and AbdomenCT.
+        data_dir: folder that holds MultiContrastBrain, BrainT1Labels and AbdomenCT.
         task: contrasts of a head, such as T1-FLAIR; T1-inverted, T1-gamma; labels-inverted, labels-gamma, labels-T1 of
-            the labeled head; limb, CT and T1; abdomen, CT.
-        tool: features, mind, mind_smooth, lncc, mi, or one of scripts/compare.py such as ants_syn or greedy_nmi.
+            the labeled head; abdomen, CT.
+        tool: features, mind, lncc, mi, or one of scripts/compare.py such as ants_syn or greedy_nmi.
         bundle: name or folder of the bundle of features.
         ckpt_path: its weights; empty for its own.
         heads: of MultiContrastBrain, of the tasks that are about one; stroke01 and ms07 to choose settings.
@@ -93,8 +87,8 @@ def feature_warps(
 
 def pairs_of(data_dir: Path, task: str, heads: Sequence[str] = HEADS) -> dict[str, Callable[[], HeadPair]]:
     """Name → function that makes the pair."""
-    if one_of("task", task, TASKS) in BODIES:
-        return {task: partial(BODIES[task], data_dir)}
+    if one_of("task", task, TASKS) == ABDOMEN:
+        return {task: partial(_abdomen, data_dir)}
     if task.startswith("labels-"):
         return {task: partial(_changed, data_dir, task.removeprefix("labels-"))}
     first, second = task.split("-")
@@ -139,12 +133,10 @@ def table_of(folder: Path) -> str:
 
 def _tool(tool: str, bundle: str, ckpt_path: str) -> Callable[[], Tool]:
     """What makes a tool; ours are the greedy solver alone: no warp of these lists has an affine part worth a step."""
-    fluid, elastic = SMOOTHNESS[FEATURES]
     solver = partial(GreedyRefinement, 60, spacing_mm=FINEST_MM)
     ours = {
         "features": partial(RegisterTool, bundle, ckpt_path, refine=solver(similarity=FEATURES)),
         "mind": partial(RegisterTool, refine=solver(similarity="mind")),
-        "mind_smooth": partial(RegisterTool, refine=solver(similarity="mind", fluid=fluid, elastic=elastic)),
         "lncc": partial(RegisterTool, refine=solver(similarity="lncc")),
         "mi": partial(RegisterTool, refine=60, similarity="mi", spacing_mm=FINEST_MM),
     }
@@ -175,24 +167,8 @@ def _abdomen(data_dir: Path) -> HeadPair:
     """CT of an abdomen with its structures, and its own warp."""
     names = ("totalseg_example_ct_3mm", "totalseg_example_seg_3mm")
     ct, label = (read_volume(data_dir / "AbdomenCT" / f"{name}.nii.gz") for name in names)
-    subject = {"fixed": _window(ct), "moving": _window(ct), "label": label, "subject": "abdomen"}
-    return HeadPair(_under_warp(subject, "abdomen"))
-
-
-def _limb(data_dir: Path) -> HeadPair:
-    """CT of a leg, laid on its T1 by a rigid map, where both have voxels, and T1 under a warp."""
-    ct, t1 = (read_volume(data_dir / "LimbCTMR" / "sts002" / f"{name}.nii.gz") for name in ("CT", "T1"))
-    own, other = Grid.from_image(ct), Grid.from_image(t1)
-    to_t1 = affine_by_mutual_information(ct.as_tensor(), own, t1.as_tensor(), other, kind="rigid")
-    grid = network_grid(other, spacing=SPACING_MM["limb"])
-    there = Grid(own.spatial_shape, to_t1 @ own.affine)
-    fixed = on_grid(resample(ct.as_tensor(), there, grid, background=None), grid, like=t1)
-    moving = on_grid(unit_intensity(resample_smoothly(t1.as_tensor(), other, grid)), grid, like=t1)
-    return HeadPair(_under_warp({"fixed": _window(fixed), "moving": moving, "subject": "limb"}, "limb"))
-
-
-def _under_warp(subject: dict[str, Any], body: str) -> dict[str, Any]:
-    return KnownWarpPairs([subject], "fixed", "moving", 1, WARP_MM[body], SPACING_MM[body], SEED)[0]
+    subject = {"fixed": _window(ct), "moving": _window(ct), "label": label, "subject": ABDOMEN}
+    return HeadPair(KnownWarpPairs([subject], "fixed", "moving", 1, ABDOMEN_WARP_MM, ABDOMEN_MM, SEED)[0])
 
 
 def _window(image: MetaTensor) -> MetaTensor:
@@ -201,9 +177,8 @@ def _window(image: MetaTensor) -> MetaTensor:
     return on_grid(((image.as_tensor() - low) / (high - low)).clamp(0, 1), Grid.from_image(image), like=image)
 
 
-BODIES = {"limb": _limb, "abdomen": _abdomen}
 HEAD_TASKS = ("T1-T1", "T1-T2", "T1-FLAIR", "T2-FLAIR", "T1-inverted", "T1-gamma")
-TASKS = (*HEAD_TASKS, "labels-T1", "labels-inverted", "labels-gamma", *BODIES)
+TASKS = (*HEAD_TASKS, "labels-T1", "labels-inverted", "labels-gamma", ABDOMEN)
 
 if __name__ == "__main__":
     run_command(feature_warps)

@@ -33,6 +33,11 @@ def test_files_of_a_subject_find_each_other(tmp_path, names):
     assert [sorted(leg) for leg in legs] == [["T1", "T2", "label", "subject"], ["T1", "T2", "subject"]]
 
 
+def test_a_folder_of_one_subject_gives_it_its_name(tmp_path):
+    (leg,) = sata_subjects(touch(tmp_path / "leg7", "T1.nii.gz", "T2.nii.gz", "label.nii.gz"))
+    assert (leg["subject"], sorted(leg)) == ("leg7", ["T1", "T2", "label", "subject"])
+
+
 def test_a_missing_contrast_and_a_second_file_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="expected images with T1 or T2 in their names"):
         sata_subjects(touch(tmp_path, "leg1.nii.gz"))

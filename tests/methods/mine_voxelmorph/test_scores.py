@@ -81,6 +81,14 @@ def test_structures_of_a_data_set_are_large_in_every_subject(tmp_path):
     assert structures_of([{"T1": "no label"}]) == []
 
 
+def test_a_reading_of_many_label_maps_is_announced(caplog):
+    caplog.set_level("INFO")
+    structures_of([{"label": torch.ones(1, 5, 5, 5)}] * 3)
+    structures_of([{"T1": "no label"}])
+    (record,) = caplog.records
+    assert record.getMessage().startswith("structures: reading 3 label maps; --structures")
+
+
 def test_given_structures_are_scored_whatever_the_pair_holds():
     scores = ScoreAlignmentd(structures=[9])(item(2.0))["scores"]
     assert "dice_9" in scores

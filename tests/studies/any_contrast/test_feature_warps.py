@@ -25,7 +25,7 @@ def test_the_table_has_a_line_per_pair_list_and_tool(study, tmp_path):
 
 
 def test_an_unknown_tool_is_refused(study):
-    with pytest.raises(ValueError, match="tool: expected one of features, mind, mind_smooth, lncc, mi, "):
+    with pytest.raises(ValueError, match="tool: expected one of features, mind, lncc, mi, "):
         study.feature_warps("data", tool="ants")
     with pytest.raises(ValueError, match="task: expected one of T1-T1, T1-T2, "):
         study.feature_warps("data", task="T1")

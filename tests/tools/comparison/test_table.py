@@ -71,6 +71,21 @@ def test_signed_ranks_of_each_row_against_the_best(tmp_path):
     assert [line.split(" | ")[4] for line in lines[2:]] == ["0.25", "–"]
 
 
+def test_rows_without_the_tested_score_or_a_shared_pair_have_no_p(tmp_path):
+    write(tmp_path, "top", 0.7, count=3)
+    others = {
+        "no Dice": {"item": ["a 0", "a 1", "a 2"], "hd95_mm": [3.0] * 3},
+        "unknown Dice": {"item": ["a 0", "a 1", "a 2"], "dice": [None] * 3, "hd95_mm": [3.0] * 3},
+        "other pairs": {"item": ["b 0", "b 1", "b 2"], "dice": [0.5] * 3},
+    }
+    for name, scores in others.items():
+        write_row(tmp_path / "hands-val.json", name, {"title": name, "scores": scores})
+    lines = [line.split(" | ") for line in comparison_table(tmp_path / "hands-val.json", against="best").splitlines()]
+    found = {line[0].removeprefix("| "): (line[1], line[4]) for line in lines[2:]}
+    dashes = {"no Dice": ("–", "–"), "unknown Dice": ("–", "–")}
+    assert found == dashes | {"other pairs": ("0.500 ± 0.000", "–"), "top": ("0.800 ± 0.100", "–")}
+
+
 def test_unknown_row_to_test_against_names_the_known_ones(tmp_path):
     write(tmp_path, "tool", 0.5)
     with pytest.raises(ValueError, match="against: expected best or one of tool, got 'other'"):

@@ -19,6 +19,19 @@ def test_recorded_weights_pass_and_changed_ones_do_not(tiny):
         check_weights(tiny.bundle)
 
 
+def test_a_second_file_of_weights_has_a_record_of_its_own(tiny):
+    record_weights(tiny.bundle)
+    second = tiny.bundle / "models" / "second.pt"
+    torch.save({"layer.weight": torch.ones(3, 2, 1, 1)}, second)
+    with pytest.raises(PackageError, match=r"^tiny: second_sha256 of metadata.json lacks version 1.2.0; .* --record"):
+        check_weights(tiny.bundle)
+    record_weights(tiny.bundle)
+    check_weights(tiny.bundle)
+    torch.save({"layer.weight": torch.zeros(3, 2, 1, 1)}, second)
+    with pytest.raises(PackageError, match=r"^tiny: models/second.pt differs from the weights of version 1.2.0; raise"):
+        check_weights(tiny.bundle)
+
+
 def test_changed_weights_cannot_be_recorded_for_an_old_version(tiny):
     record_weights(tiny.bundle)
     change_weights(tiny.bundle)

@@ -1,5 +1,6 @@
 import copy
 import json
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,12 @@ def test_a_file_that_is_no_json_is_named(tmp_path):
     (tmp_path / "sample.json").write_text("<<<<<<< ours")
     with pytest.raises(ValueError, match=f"expected JSON in {tmp_path / 'sample.json'}"):
         read_result(tmp_path, cell)
+
+
+@pytest.mark.parametrize("name", ["mcd_pemd", "wasserstein_voxelmorph"])
+def test_rows_without_a_training_ask_for_no_weights_of_it(name):
+    bundle = Path(__file__).parents[3] / "bundles" / name
+    cells = all_cells(read_table(bundle / "docs" / "table.json"), bundle / "configs")
+    bare = [cell for cell in cells if "train" not in cell.settings]
+    assert bare
+    assert all("{output_dir}" not in json.dumps(cell.settings) for cell in bare)
