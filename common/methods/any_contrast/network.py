@@ -12,7 +12,7 @@ from .intensity import normalized_intensity
 
 SLOPE = 0.1  # of leaky ReLU below 0
 NUM_DESCRIPTORS = 12  # of MIND-SSC
-NORM_MOMENTUM = 0.05  # of the running statistics of an image
+NORM_MOMENTUM = 0.05  # weight of an image in the running statistics
 
 
 class AnyContrastFeatures(nn.Module):
@@ -98,8 +98,8 @@ class Correction(nn.Module):
 def block(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     """Convolution with padding 1, norm, leaky ReLU: (B, in_channels, *n) → (B, out_channels, *⌈n / stride⌉).
 
-    The norm takes the statistics of each image while it learns, and in use their running means: features then do not
-    depend on how much of an image is background, and those of a tile are those of the whole.
+    The norm takes the statistics of each image while it learns, and in use their running means: it then does not depend
+    on how much of an image is background.
     """
     return nn.Sequential(
         nn.Conv3d(in_channels, out_channels, 3, stride, padding=1, bias=False),

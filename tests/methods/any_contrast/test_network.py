@@ -74,3 +74,16 @@ def test_doubling_is_linear_interpolation_between_even_voxels():
 def test_too_few_resolutions_are_refused():
     with pytest.raises(ValueError, match="channels: expected those of at least two resolutions"):
         AnyContrastFeatures((16,))
+
+
+def test_in_use_a_place_knows_nothing_of_what_lies_far_away(network):
+    image = torch.rand(1, 1, 80, 12, 12, generator=torch.Generator().manual_seed(1))
+    changed = image.clone()
+    changed[:, :, 64:] = image[:, :, 64:].sort(dim=2).values  # the same intensities at other places
+    differences = {}
+    for learns in (True, False):
+        network.train(learns)
+        with torch.no_grad():
+            first, second = (network(volume)[0][:, :, :24] for volume in (image, changed))
+        differences[learns] = (first - second).abs().max().item()
+    assert differences[False] < 1e-4 < differences[True]
