@@ -37,6 +37,7 @@ class GreedyRefinement:
         num_levels: image resolutions, each half as fine as the next.
         spacing_mm: voxel size of the finest level; 0 takes the fixed image's, or what keeps it below ``max_voxels``.
         finest_iterations: on the finest level, at most; 0 for as many as on the others.
+        described_iterations: the same where descriptors are compared, whose finest details are noise.
         few_voxels: a finest level with fewer has as many iterations as the others, which cost little there.
         max_voxels: of the finest level.
         fluid: smoothness of updates, voxels of the level; 0 for what suits the similarity.
@@ -55,6 +56,7 @@ class GreedyRefinement:
     num_levels: int = 3
     spacing_mm: float = 0.0
     finest_iterations: int = 0
+    described_iterations: int = 0
     few_voxels: int = 0
     max_voxels: int = MAX_VOXELS
     fluid: float = 0.0
@@ -69,10 +71,12 @@ class GreedyRefinement:
                 f"refinement: expected label_weight and point_weight ≥ 0, got {self.label_weight} and"
                 f" {self.point_weight}"
             )
-        if min(self.num_iterations, self.num_levels) < 1 or min(self.spacing_mm, self.finest_iterations) < 0:
+        least = min(self.spacing_mm, self.finest_iterations, self.described_iterations)
+        if min(self.num_iterations, self.num_levels) < 1 or least < 0:
             raise ValueError(
-                "refinement: expected num_iterations and num_levels ≥ 1, spacing_mm and finest_iterations ≥ 0, got"
-                f" {self.num_iterations}, {self.num_levels}, {self.spacing_mm} and {self.finest_iterations}"
+                "refinement: expected num_iterations and num_levels ≥ 1, spacing_mm, finest_iterations and"
+                f" described_iterations ≥ 0, got {self.num_iterations}, {self.num_levels}, {self.spacing_mm},"
+                f" {self.finest_iterations} and {self.described_iterations}"
             )
         if self.similarity != AUTO:
             self.solver  # noqa: B018 (its own numbers are checked as well)
@@ -101,15 +105,24 @@ class GreedyRefinement:
             [[60], [15]]
         """
         is_small = math.prod(grids[-1].spatial_shape) < self.few_voxels
-        finest = self.num_iterations if is_small else self.finest_iterations or self.num_iterations
+        asked = self.described_iterations if self.similarity in DESCRIBED else 0
+        finest = self.num_iterations if is_small else asked or self.finest_iterations or self.num_iterations
         return [self.num_iterations] * (len(grids) - 1) + [finest]
 
 
 EFFORTS = {
     "fast": GreedyRefinement(60, max_voxels=1_000_000, finest_iterations=20, few_voxels=500_000),
-    "normal": GreedyRefinement(60, max_voxels=8_000_000, finest_iterations=10, few_voxels=500_000),
+    "normal": GreedyRefinement(
+        60, max_voxels=8_000_000, finest_iterations=10, described_iterations=3, few_voxels=500_000
+    ),
     "best": GreedyRefinement(
-        60, num_levels=4, max_voxels=8_000_000, finest_iterations=20, few_voxels=500_000, both_directions=True
+        60,
+        num_levels=4,
+        max_voxels=8_000_000,
+        finest_iterations=20,
+        described_iterations=3,
+        few_voxels=500_000,
+        both_directions=True,
     ),
 }
 

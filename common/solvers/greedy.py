@@ -366,12 +366,30 @@ def difference_force(fixed: torch.Tensor, warped: torch.Tensor) -> tuple[float, 
     Reference:
         Vercauteren et al., Diffeomorphic demons: efficient non-parametric image registration, NeuroImage 2009.
     """
-    rest = fixed - warped
-    total = sum_of_squares(rest)
-    similarity = -total.mean().item() / fixed.size(1)
-    parts = []
-    for axis in range(2, warped.dim()):
-        slope = central_difference(warped, axis)
-        parts.append((rest * slope).sum(dim=1, keepdim=True))
-        total += sum_of_squares(slope)
-    return similarity, torch.cat(parts, dim=1).div_(total.clamp_(min=1e-9))
+    force = warped.new_empty([1, warped.dim() - 2, *warped.shape[2:]])
+    size, square = warped.size(2), 0.0
+    rows = size if warped.is_cuda else max(1, SLAB_VOXELS // warped[0, 0, 0].numel())
+    for start in range(0, size, rows):
+        stop = min(start + rows, size)
+        low, high = max(start - 1, 0), min(stop + 1, size)  # one layer more on each side, for the slope
+        inner = slice(start - low, stop - low)
+        rest_square, force[:, :, start:stop] = _layers_force(fixed[:, :, low:high], warped[:, :, low:high], inner)
+        square += rest_square
+    return -square / warped.numel(), force
+
+
+def _layers_force(fixed: torch.Tensor, warped: torch.Tensor, inner: slice) -> tuple[float, torch.Tensor]:
+    """Sum of squared differences, and :func:`difference_force`, of the inner layers along the first spatial axis."""
+    like = fixed[:, :1, inner]
+    rest_square, slope_square = torch.zeros_like(like), torch.zeros_like(like)
+    pushes = [torch.zeros_like(like) for _ in range(2, like.dim())]
+    for f, w in zip(fixed.split(1, dim=1), warped.split(1, dim=1), strict=True):
+        rest = f[:, :, inner] - w[:, :, inner]
+        rest_square.addcmul_(rest, rest)
+        slopes = [central_difference(w, 2)[:, :, inner]]
+        slopes += [central_difference(w[:, :, inner], axis) for axis in range(3, w.dim())]
+        for push, slope in zip(pushes, slopes, strict=True):
+            push.addcmul_(rest, slope)
+            slope_square.addcmul_(slope, slope)
+    force = torch.cat(pushes, dim=1).div_((rest_square + slope_square).clamp_(min=1e-9))
+    return rest_square.sum().item(), force

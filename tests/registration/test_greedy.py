@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -50,6 +51,14 @@ def test_iterations_are_limited_on_each_level():
     settings = GreedyRefinement(3, finest_iterations=2, num_levels=2)
     refine_greedily(blobs(), blobs((3.0, 0.0, 0.0)), None, settings, on_iteration=lambda *now: seen.append(now[:2]))
     assert seen == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
+
+
+def test_descriptors_have_their_own_number_of_iterations_on_the_finest_level_of_a_large_image():
+    settings = GreedyRefinement(60, finest_iterations=10, described_iterations=3, few_voxels=1000)
+    large, small = ([Grid((8, 8, size), torch.eye(4)) for size in sizes] for sizes in ((8, 16), (4, 8)))
+    asked = {name: replace(settings, similarity=name) for name in ("lncc", "mind", "features")}
+    assert [each.iterations(large) for each in asked.values()] == [[60, 10], [60, 3], [60, 3]]
+    assert [each.iterations(small) for each in asked.values()] == [[60, 60]] * 3
 
 
 def test_no_step_is_normal_effort_and_none_leaves_the_headers_alone():

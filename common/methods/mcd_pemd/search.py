@@ -1,6 +1,7 @@
 """Exhaustive search for the displacement of a patch pair, the classical counterpart of the displacement classifier."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -97,7 +98,25 @@ def search_displacement(image: torch.Tensor, similarity: str) -> torch.Tensor:
         raise ValueError(f"expected patch pairs of shape (B, 2, *2 or 3 axes), got {list(image.shape)}")
     fixed, moving = (_features(patch, similarity) for patch in image.split(1, dim=1))
     score = {"ncc": cross_correlation, "mi": mutual_information, "mind": mind_similarity}[similarity]
-    offsets = class_offsets(image.dim() - 2).to(fixed) / SPACING
+    return scores_of_displacements(fixed, moving, score)
+
+
+def scores_of_displacements(
+    fixed: torch.Tensor, moving: torch.Tensor, score: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """:func:`search_displacement` of what describes two patches: two (B, C, *39) → (B, 5**D).
+
+    Args:
+        fixed: samples of the fixed patch.
+        moving: samples of the moving patch.
+        score: of the samples in the overlap, two (B, C, N) → (B,), larger is more similar.
+
+    Example:
+        >>> image = torch.rand(1, 1, 39, 39, generator=torch.Generator().manual_seed(0))
+        >>> scores_of_displacements(image, image, cross_correlation).argmax().item()  # no displacement
+        12
+    """
+    offsets = class_offsets(fixed.dim() - 2).to(fixed) / SPACING
     return torch.stack([score(*_overlap(fixed, moving, offset)) for offset in offsets], dim=1)
 
 
