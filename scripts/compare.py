@@ -43,6 +43,7 @@ def compare(
     effort: str = "",
     refine: int = 0,
     search: int = 0,
+    init: str = "",
     table: str = "",
     **overrides: Any,
 ) -> None:
@@ -74,6 +75,7 @@ def compare(
         refine: iterations on each level of the refinement by Adam of scripts/register.py, alone or after the bundle;
             overrides are then settings of it, such as --weight 0.5.
         search: passes of its discrete search, before the refinement or alone.
+        init: where these begin: world or center; empty for center where regions are registered without a bundle.
         table: a Markdown page whose places ``<!-- comparison:LIST -->`` … ``<!-- /comparison -->`` are filled instead;
             LIST@ROW adds p of Wilcoxon's signed-rank test against that row, LIST@best against the best one.
         **overrides: entries of the bundle's inference.json, such as --num_passes 2; they are kept with the results.
@@ -88,7 +90,7 @@ def compare(
             f" got {tool!r}, a tool of its own"
         )
     if effort or refine or search:
-        init = "world" if bundle or contrasts else "center"
+        init = init or ("world" if bundle or contrasts else "center")
         steps = {"effort": effort, "refine": refine, "search": search}
         make_tool = partial(RegisterTool, bundle, ckpt_path, init, **steps, **overrides)
     else:

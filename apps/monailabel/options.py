@@ -10,7 +10,7 @@ from common.registration.greedy import EFFORTS, FEATURES, refinement_of
 from common.registration.prediction import gives_features
 from common.registration.registrar import Registrar
 from common.registration.request import own_effort
-from common.solvers.greedy import SIMILARITIES
+from common.solvers.greedy_settings import SIMILARITIES
 from common.words import did_you_mean, one_of
 from common.world.alignment import INITS
 

@@ -11,7 +11,7 @@ from ..registration.greedy import AUTO, GreedyRefinement, refinement_of
 from ..registration.registrar import Registrar
 from ..registration.request import own_effort
 from ..registration.steps import DiscreteSearch, Refinement
-from ..solvers.greedy import SIMILARITIES
+from ..solvers.greedy_settings import SIMILARITIES
 from ..words import one_of
 
 EXAMPLES = {"search": 2, "refine": 50}

@@ -7,7 +7,8 @@ import torch
 
 from ..losses.mind import mind_ssc
 from ..solvers.affine import LEVELS, NUM_ITERATIONS, NUM_KEPT, NUM_SAMPLES, NUM_STARTS, START_ITERATIONS
-from ..solvers.greedy import Greedy, greedy_field
+from ..solvers.greedy import greedy_field
+from ..solvers.greedy_settings import Greedy
 from ..world.grid import Grid
 from .features import Features
 from .greedy import AUTO, GreedyRefinement

@@ -8,7 +8,8 @@ import torch
 from monai.data import MetaTensor
 
 from ..solvers.force_sum import FieldForce
-from ..solvers.greedy import SIMILARITIES, Greedy, greedy_field
+from ..solvers.greedy import greedy_field
+from ..solvers.greedy_settings import SIMILARITIES, Greedy
 from ..solvers.label_force import LabelForce
 from ..solvers.point_force import PointForce
 from ..words import one_of

@@ -2,63 +2,21 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 
 from ..fields.jacobian import central_difference
-from ..fields.masked_mean import filled
-from ..fields.sampling import at_least_float32, check_ddf, identity_grid, sample
-from ..fields.smoothing import box_sum, gaussian_smooth
-from ..losses.local_correlation import LocalCorrelation
-from ..losses.mind import mind_ssc
-from ..words import one_of
+from ..fields.sampling import at_least_float32, check_ddf
+from ..fields.smoothing import gaussian_smooth
 from .force_sum import FieldForce, ForceSum
+from .greedy_settings import Greedy
+from .image_force import Features, Force, described
 from .in_view import InView
+from .moving_view import MovingView
 
-SIMILARITIES = ("lncc", "mse", "mind", "features")
-Features = Callable[[torch.Tensor], torch.Tensor]
 SHORTER = 0.7  # factor of the step after an iteration that made the similarity fall
 LEAST_STEP = 0.1  # share of the first step that remains
 TYPICAL = 2.0  # lengths beyond so many times their root mean square are bounded
-SLAB_VOXELS = 100_000  # that are warped at a time: their coordinates stay in the processor's cache
-REACH = 4  # voxels beyond its end for which the moving image is compared: organs of small crops lie at their border
-LEAST_VARIANCE = 1e-4  # of a window, for intensities in [0, 1]; noise below it has no force
-
-
-@dataclass(frozen=True)
-class Greedy:
-    """Settings of :func:`greedy_field`; lengths in voxels.
-
-    Args:
-        similarity: "lncc", local correlation; "mse"; "mind", which compares MIND-SSC descriptors across contrasts; or
-            "features", which compares what a network makes of both images.
-        radius: of the window of the correlation, 2r + 1 voxels along each axis.
-        fluid: σ of the Gaussian on every update.
-        elastic: σ of the Gaussian on the whole field after it.
-        step: no vector of an update is longer; shortened where the similarity falls.
-        patience: iterations within which the similarity must rise by ``tolerance``, else the level ends.
-        tolerance: of the mean squared correlation or difference.
-
-    Raises:
-        ValueError: for an unknown similarity or a number out of range.
-    """
-
-    similarity: str = "lncc"
-    radius: int = 2
-    fluid: float = 2.2
-    elastic: float = 0.7
-    step: float = 0.5
-    patience: int = 10
-    tolerance: float = 3e-4
-
-    def __post_init__(self) -> None:
-        one_of("similarity", self.similarity, SIMILARITIES)
-        if min(self.radius, self.patience) < 1 or min(self.fluid, self.elastic, self.tolerance) < 0 or self.step <= 0:
-            raise ValueError(
-                "greedy: expected radius and patience ≥ 1, fluid, elastic and tolerance ≥ 0 and step > 0, got"
-                f" {self.radius}, {self.patience}, {self.fluid}, {self.elastic}, {self.tolerance} and {self.step}"
-            )
 
 
 def greedy_field(
@@ -190,15 +148,15 @@ def bounded(update: torch.Tensor, longest: float) -> torch.Tensor:
         >>> bounded(torch.full((1, 2, 4, 4), 3.0), 1.0).norm(dim=1).mean().item()  # 1 / √5
         0.447...
     """
-    square = sum_of_squares(update)
+    square = _sum_of_squares(update)
     return update.mul_(square.add_(TYPICAL**2 * square.mean() + 1e-24).rsqrt_().mul_(longest))
 
 
-def sum_of_squares(field: torch.Tensor) -> torch.Tensor:
+def _sum_of_squares(field: torch.Tensor) -> torch.Tensor:
     """Σ v_k² over channels, (B, 1, *spatial), without a copy of them all.
 
     Example:
-        >>> sum_of_squares(torch.full((1, 3, 2, 2), 2.0)).unique().item()
+        >>> _sum_of_squares(torch.full((1, 3, 2, 2), 2.0)).unique().item()
         12.0
     """
     total = field[:, :1].square()
@@ -234,162 +192,3 @@ def _moved(ddf: torch.Tensor, update: torch.Tensor, component: int) -> torch.Ten
     for axis in range(update.size(1)):
         total.addcmul_(central_difference(part, axis + 2), update[:, axis : axis + 1])
     return total
-
-
-def described(image: torch.Tensor, settings: Greedy, features: Features | None = None) -> torch.Tensor:
-    """What is compared: the image (1, 1, *spatial) itself, its MIND-SSC descriptors or its features.
-
-    Raises:
-        ValueError: for the similarity "features" without them.
-    """
-    if settings.similarity != "features":
-        return mind_ssc(image) if settings.similarity == "mind" else image
-    if features is None:
-        raise ValueError("similarity features: expected the features of a network beside, got none")
-    return features(image)
-
-
-class MovingView:
-    """The moving image as a field sees it.
-
-    Args:
-        moving: (1, C, *wider).
-        inside: (1, 1, *wider), 1 where it has voxels, or None where it covers all that is seen.
-        to_moving: (D, D + 1), from voxels of the field to those of the moving image.
-        mask: (1, 1, *wider), 1 where it may be compared, or None for everywhere.
-    """
-
-    def __init__(
-        self,
-        moving: torch.Tensor,
-        inside: torch.Tensor | None,
-        to_moving: torch.Tensor,
-        mask: torch.Tensor | None = None,
-    ) -> None:
-        self.volume = moving
-        # Interpolation with NaN is NaN: one sampling tells values and where there are none.
-        if inside is not None:
-            self.volume = self.volume.masked_fill(box_sum(inside.to(moving), REACH) < 0.5, torch.nan)
-        if mask is not None:
-            self.volume = self.volume.masked_fill(mask < 0.5, torch.nan)
-        self.linear, self.shift = to_moving[:, :-1].tolist(), to_moving[:, -1].tolist()
-
-    def warped(self, ddf: torch.Tensor) -> torch.Tensor:
-        """Image under a ddf, (1, C, *spatial), NaN where the moving image ends."""
-        return self._sampled(self.volume, ddf)
-
-    def seen(self, ddf: torch.Tensor) -> torch.Tensor:
-        """Where a ddf leads to voxels of the moving image that may be compared, (1, 1, *spatial), bool."""
-        return ~self._sampled(self.volume[:, :1], ddf).isnan()
-
-    def _sampled(self, volume: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
-        rows = max(1, SLAB_VOXELS // ddf[0, 0, 0].numel())
-        slabs = []
-        for start in range(0, ddf.size(2), rows):
-            slab = ddf.narrow(2, start, min(rows, ddf.size(2) - start))
-            coordinates = slab + identity_grid(list(slab.shape[2:]), dtype=ddf.dtype, device=ddf.device)
-            coordinates[:, 0] += start
-            slabs.append(sample(volume, self._in_moving(coordinates)))
-        return torch.cat(slabs, dim=2)
-
-    def _in_moving(self, voxels: torch.Tensor) -> torch.Tensor:
-        """Voxels of the field, (1, D, *spatial), as those of the moving image."""
-        parts = []
-        for row, shift in zip(self.linear, self.shift, strict=True):
-            part = torch.full_like(voxels[:, 0], shift)
-            for axis, factor in enumerate(row):
-                if factor:
-                    part.add_(voxels[:, axis], alpha=factor)
-            parts.append(part)
-        return torch.stack(parts, dim=1)
-
-
-class Force:
-    """Similarity to a fixed image, and the direction into which each voxel's displacement raises it.
-
-    Args:
-        fixed: (1, C, *spatial).
-        settings: "lncc" takes :class:`~common.losses.local_correlation.LocalCorrelation`, the others squared
-            differences.
-        mask: (1, 1, *spatial), 1 where the fixed image may be compared; None for everywhere.
-        carries: whether the force goes on into voxels where nothing is compared, as the mean of that around them: a
-            force of 0 would hold back the surroundings.
-    """
-
-    def __init__(
-        self, fixed: torch.Tensor, settings: Greedy, mask: torch.Tensor | None = None, carries: bool = False
-    ) -> None:
-        self.fixed, self.correlation, self.carries = fixed, None, carries
-        self.masked = None if mask is None else mask < 0.5
-        if settings.similarity == "lncc":
-            self.correlation = LocalCorrelation(fixed, settings.radius, LEAST_VARIANCE)
-            self.num_textured = (self.correlation.precision < 1 / LEAST_VARIANCE).sum().clamp(min=1)
-
-    def __call__(self, warped: torch.Tensor) -> tuple[float, torch.Tensor]:
-        """Similarity, larger is better, and force (1, D, *spatial) of a warped image (1, C, *spatial).
-
-        Where it is NaN or the fixed image is masked, the fixed image overwrites it, and the force is 0, or
-        carried there.
-        """
-        hidden = warped[:, :1].isnan()
-        if self.masked is not None:
-            hidden |= self.masked
-        torch.where(hidden, self.fixed, warped, out=warped)
-        similarity, force = self._compared(warped)
-        if self.carries:
-            visible = (~hidden[0]).to(force)
-            return similarity, torch.cat([filled(part, visible) for part in force[0].split(1)])[None]
-        return similarity, force.masked_fill_(hidden, 0)
-
-    def _compared(self, warped: torch.Tensor) -> tuple[float, torch.Tensor]:
-        if self.correlation is None:
-            return difference_force(self.fixed, warped)
-        correlation, slope = self.correlation.with_gradient(warped)
-        similarity = (correlation.sum() / self.num_textured).item()
-        del correlation
-        axes = range(2, warped.dim())
-        return similarity, torch.cat([central_difference(warped, axis).mul_(slope) for axis in axes], dim=1)
-
-
-def difference_force(fixed: torch.Tensor, warped: torch.Tensor) -> tuple[float, torch.Tensor]:
-    """Negative mean squared difference and the demons' force, Σ r ∇w / (Σ |∇w|² + Σ r²) with r = f − w.
-
-    The sums run over channels.
-
-    Args:
-        fixed: f, (1, C, *spatial).
-        warped: w, the same shape.
-
-    Returns:
-        A number, and (1, D, *spatial).
-
-    Reference:
-        Vercauteren et al., Diffeomorphic demons: efficient non-parametric image registration, NeuroImage 2009.
-    """
-    force = warped.new_empty([1, warped.dim() - 2, *warped.shape[2:]])
-    size, square = warped.size(2), 0.0
-    rows = size if warped.is_cuda else max(1, SLAB_VOXELS // warped[0, 0, 0].numel())
-    for start in range(0, size, rows):
-        stop = min(start + rows, size)
-        low, high = max(start - 1, 0), min(stop + 1, size)  # one layer more on each side, for the slope
-        inner = slice(start - low, stop - low)
-        rest_square, force[:, :, start:stop] = _layers_force(fixed[:, :, low:high], warped[:, :, low:high], inner)
-        square += rest_square
-    return -square / warped.numel(), force
-
-
-def _layers_force(fixed: torch.Tensor, warped: torch.Tensor, inner: slice) -> tuple[float, torch.Tensor]:
-    """Sum of squared differences, and :func:`difference_force`, of the inner layers along the first spatial axis."""
-    like = fixed[:, :1, inner]
-    rest_square, slope_square = torch.zeros_like(like), torch.zeros_like(like)
-    pushes = [torch.zeros_like(like) for _ in range(2, like.dim())]
-    for f, w in zip(fixed.split(1, dim=1), warped.split(1, dim=1), strict=True):
-        rest = f[:, :, inner] - w[:, :, inner]
-        rest_square.addcmul_(rest, rest)
-        slopes = [central_difference(w, 2)[:, :, inner]]
-        slopes += [central_difference(w[:, :, inner], axis) for axis in range(3, w.dim())]
-        for push, slope in zip(pushes, slopes, strict=True):
-            push.addcmul_(rest, slope)
-            slope_square.addcmul_(slope, slope)
-    force = torch.cat(pushes, dim=1).div_((rest_square + slope_square).clamp_(min=1e-9))
-    return rest_square.sum().item(), force

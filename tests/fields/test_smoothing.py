@@ -105,3 +105,11 @@ def test_a_planted_error_is_found(name, planted, test, number, generator, monkey
 def test_sums_of_a_large_volume_in_slabs_are_those_of_all_at_once(shape):
     volume = noise(shape, torch.Generator().manual_seed(0))
     torch.testing.assert_close(box_sum(volume, 3), slow_box_sum(volume, 3))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 90, 80, 70), (1, 2, 700, 650)])
+def test_a_gaussian_of_a_large_volume_in_slabs_is_that_of_all_at_once(shape, monkeypatch):
+    volume = noise(shape, torch.Generator().manual_seed(0))
+    in_slabs = gaussian_smooth(volume, 2.2)
+    monkeypatch.setattr(smoothing, "SLAB_VOXELS", volume.numel())
+    torch.testing.assert_close(in_slabs, gaussian_smooth(volume, 2.2))

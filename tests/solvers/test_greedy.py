@@ -3,14 +3,16 @@ import torch
 from torch.nn import functional
 
 from common.fields.ddf import compose, invert, warp
-from common.fields.jacobian import jacobian_determinant
+from common.fields.jacobian import central_difference, jacobian_determinant
 from common.fields.sampling import identity_grid
 from common.fields.smoothing import gaussian_smooth
 from common.losses.mind import mind_ssc
-from common.solvers import greedy, in_view
-from common.solvers.greedy import Force, Greedy, MovingView, compose_short, described, greedy_field, has_converged
+from common.solvers import greedy, image_force, in_view
+from common.solvers.greedy import compose_short, greedy_field, has_converged
+from common.solvers.greedy_settings import Greedy
+from common.solvers.image_force import Force, described, difference_force
+from common.solvers.moving_view import MovingView
 
-original = greedy.central_difference
 SHAPES = {2: (40, 36), 3: (28, 26, 24)}
 
 
@@ -43,7 +45,7 @@ def shifted_pair(dims, axis, voxels):
 
 def two_features(image):
     """The image and how it changes, neither of which is the other."""
-    return torch.cat([image, 3 * original(image, 2)], dim=1)
+    return torch.cat([image, 3 * central_difference(image, 2)], dim=1)
 
 
 @pytest.mark.parametrize("similarity", ["lncc", "mse", "mind", "features"])
@@ -205,7 +207,7 @@ def test_the_force_is_the_gradient_of_the_similarity_for_a_shift_of_all_voxels()
     step[:, 0] = 1e-3 * torch.exp(-((identity_grid(list(SHAPES[2])) - 18) ** 2).sum(dim=0) / 50)
     # Central differences of the warped image, not of its linear interpolation, stand for its slope.
     similarity, direction = force(moving)
-    slope = greedy.central_difference(moving, 2)
+    slope = central_difference(moving, 2)
     later, earlier = (force(moving + sign * slope * step[:, :1])[0] for sign in (1, -1))
     expected = (direction * step).sum() / force.num_textured
     assert (later - earlier) / 2 == pytest.approx(expected.item(), rel=1e-3)
@@ -215,14 +217,23 @@ def test_the_force_is_the_gradient_of_the_similarity_for_a_shift_of_all_voxels()
 @pytest.mark.parametrize("axis", [0, 1])
 def test_the_force_of_features_is_the_gradient_of_their_distance_over_its_norm(axis):
     fixed, moving = (two_features(texture(2, seed=seed)).double() for seed in (0, 3))
-    slopes = [original(moving, k + 2) for k in range(2)]
+    slopes = [central_difference(moving, k + 2) for k in range(2)]
     step = 1e-3 * torch.exp(-((identity_grid(list(SHAPES[2])) - 18) ** 2).sum(dim=0) / 50).double()
-    _, direction = greedy.difference_force(fixed, moving)
-    later, earlier = (greedy.difference_force(fixed, moving + sign * slopes[axis] * step)[0] for sign in (1, -1))
+    _, direction = difference_force(fixed, moving)
+    later, earlier = (difference_force(fixed, moving + sign * slopes[axis] * step)[0] for sign in (1, -1))
     norm = sum(slope.square().sum(dim=1) for slope in slopes) + (fixed - moving).square().sum(dim=1)
     # S = -mean over voxels and channels of r², so dS = 2 Σ r ∇w ds / (N C).
     expected = 2 * (direction[:, axis] * norm * step).sum() / fixed.numel()
     assert (later - earlier) / 2 == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("slab_voxels", [1, 1200, 2000])
+def test_a_force_in_slabs_is_that_of_all_at_once(dims, slab_voxels, monkeypatch):
+    pair = [two_features(texture(dims, seed=seed)) for seed in (0, 3)]
+    whole = difference_force(*pair)
+    monkeypatch.setattr(image_force, "SLAB_VOXELS", slab_voxels)
+    torch.testing.assert_close(difference_force(*pair), whole)
 
 
 def test_a_short_composition_differs_from_the_exact_one_in_second_order():
@@ -230,7 +241,7 @@ def test_a_short_composition_differs_from_the_exact_one_in_second_order():
     errors = []
     for size in (0.4, 0.2):
         v = size * smooth_field(3).double().flip(1)
-        exact = u + v + sum(greedy.central_difference(u, axis + 2) * v[:, axis : axis + 1] for axis in range(3))
+        exact = u + v + sum(central_difference(u, axis + 2) * v[:, axis : axis + 1] for axis in range(3))
         torch.testing.assert_close(compose_short(u, v), exact)
         errors.append(inner(compose(u, v) - compose_short(u, v)).abs().max())
     assert errors[1] < errors[0] < 0.05
@@ -264,14 +275,18 @@ def test_wrong_arguments_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("name", "planted"),
+    ("module", "name", "planted"),
     [
-        ("central_difference", lambda volume, axis: -original(volume, axis)),
-        ("central_difference", lambda volume, axis: original(volume, 5 - axis if volume.dim() == 4 else axis)),
-        ("bounded", lambda update, longest: update.flip(1)),
+        (image_force, "central_difference", lambda volume, axis: -central_difference(volume, axis)),
+        (
+            image_force,
+            "central_difference",
+            lambda volume, axis: central_difference(volume, 5 - axis if volume.dim() == 4 else axis),
+        ),
+        (greedy, "bounded", lambda update, longest: update.flip(1)),
     ],
 )
-def test_a_planted_error_is_found(name, planted, monkeypatch):
-    monkeypatch.setattr(greedy, name, planted)
+def test_a_planted_error_is_found(module, name, planted, monkeypatch):
+    monkeypatch.setattr(module, name, planted)
     with pytest.raises(AssertionError):
         test_a_shift_of_whole_voxels_is_recovered(2, 0, 2, "lncc")

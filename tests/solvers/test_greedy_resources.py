@@ -8,7 +8,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from common.fields.smoothing import gaussian_smooth
-from common.solvers.greedy import Greedy, greedy_field
+from common.solvers.greedy import greedy_field
+from common.solvers.greedy_settings import Greedy
 
 DTYPES = torch.float32, torch.float64
 WORKING_VOLUMES = 13  # beside the images and the field

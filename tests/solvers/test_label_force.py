@@ -3,7 +3,8 @@ import torch
 
 from common.fields.ddf import warp
 from common.solvers.force_sum import ForceSum
-from common.solvers.greedy import Greedy, greedy_field
+from common.solvers.greedy import greedy_field
+from common.solvers.greedy_settings import Greedy
 from common.solvers.label_force import LabelForce, common_labels
 
 

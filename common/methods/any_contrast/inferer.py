@@ -6,7 +6,8 @@ import torch
 from monai.inferers import Inferer
 
 from ...fields.lattice import refine_lattice
-from ...solvers.greedy import Greedy, greedy_field
+from ...solvers.greedy import greedy_field
+from ...solvers.greedy_settings import Greedy
 
 SETTINGS = Greedy("mse", fluid=2.5, elastic=0.8)
 

@@ -4,7 +4,9 @@ import torch
 
 from ...fields.ddf import warp
 from ...fields.smoothing import gaussian_smooth
-from ...solvers.greedy import Greedy, difference_force, greedy_field
+from ...solvers.greedy import greedy_field
+from ...solvers.greedy_settings import Greedy
+from ...solvers.image_force import difference_force
 
 SOLVER = Greedy("mse", fluid=2.5, elastic=0.8, step=0.8)
 

@@ -17,7 +17,10 @@ from torch.nn import functional
 from common.fields.ddf import compose, warp
 from common.fields.smoothing import box_sum, gaussian_smooth
 from common.losses.local_correlation import LocalCorrelation
-from common.solvers.greedy import Force, Greedy, MovingView, bounded, compose_short
+from common.solvers.greedy import bounded, compose_short
+from common.solvers.greedy_settings import Greedy
+from common.solvers.image_force import Force
+from common.solvers.moving_view import MovingView
 from common.tools.command_line import run_command
 from common.tools.results.tables import markdown_table
 
