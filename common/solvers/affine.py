@@ -8,14 +8,10 @@ from itertools import count, product
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-from ..fields.masked_mean import masked_mean
-from ..fields.sampling import sample
 from ..words import one_of
 from ..world.grid import Grid
-from ..world.resample import shrink
-from .joint_histogram import equalize, normalized_mutual_information
+from .affine_objective import Objective, transform
 
 NUM_PARAMETERS = {"rigid": 6, "affine": 12}
 LEVELS = (24, 48, 96)  # voxels along the longest edge of the fixed image
@@ -25,11 +21,11 @@ START_DEGREES = 20.0  # rotations about the three axes from which the coarsest l
 START_ITERATIONS = 12
 STEP = 1.0  # length of the first step, voxels of the level
 MOMENTS = (0.8, 0.99)  # how much of the mean of the gradient, and of its squared length, stays per iteration
-TURN_WEIGHT = 0.1  # share of the information that ‖L − 1‖² = 1 costs, L the linear part of T: 2 % for a turn of 18°
-CHOICE_WEIGHT = 0.2  # the same where maps that were found are compared, whose edges alone make a difference of 3 %
+CHOICE_WEIGHT = (
+    0.2  # that of turning where maps that were found are compared, whose edges alone make a difference of 3 %
+)
 NUM_STARTS = 27
 NUM_KEPT = 4  # starts that the coarsest level goes on with
-MIN_SHARE = 0.1  # of the smaller image that must lie in the other one
 SAME = 0.5  # voxels by which two maps differ at most that are one for the finer levels
 MIN_GAIN = 0.002  # of the score, below which the initial alignment stays
 
@@ -153,7 +149,7 @@ def _taken(values: dict[str, float]) -> str:
     return best if values[best] - values["initial"] > MIN_GAIN else "initial"
 
 
-def _rigid(objectives: Sequence["Objective"], starts: torch.Tensor, climb: Callable) -> torch.Tensor:
+def _rigid(objectives: Sequence[Objective], starts: torch.Tensor, climb: Callable) -> torch.Tensor:
     """The best six parameters from many starts, (1, 12)."""
     theta, scores = climb(objectives[0], starts, "rigid", START_ITERATIONS)
     theta = theta[scores.topk(NUM_KEPT).indices]
@@ -161,62 +157,6 @@ def _rigid(objectives: Sequence["Objective"], starts: torch.Tensor, climb: Calla
         theta, scores = climb(objective, theta, "rigid", NUM_ITERATIONS)
         theta = theta[scores.argmax()][None]
     return theta
-
-
-class Objective:
-    """I − TURN_WEIGHT · ‖L − 1‖² · (I − 1) on one level as a function of θ, I the normalized mutual information.
-
-    Args:
-        fixed: fixed image, its grid and its mask, as :func:`best_alignment` has them.
-        moving: the same of the moving image.
-        spacing_mm: both images are averaged to about this voxel size.
-        num_samples: points of the fixed image, at most.
-        initial: A₀.
-        center: (3,), RAS mm, of rotation.
-        radius: mm, by which rotations, scales and shears are measured.
-    """
-
-    def __init__(
-        self,
-        fixed: tuple[torch.Tensor, Grid, torch.Tensor | None],
-        moving: tuple[torch.Tensor, Grid, torch.Tensor | None],
-        spacing_mm: float,
-        num_samples: int,
-        initial: torch.Tensor,
-        center: torch.Tensor,
-        radius: float,
-    ):
-        values, seen, fixed_grid = _equalized(*fixed, spacing_mm)
-        self.spacing_mm = max(spacing_mm, *fixed_grid.spacing)
-        self.fixed, voxels = _sampled(values[0], seen[0], num_samples)
-        self.points_mm = fixed_grid.voxel_to_world(voxels)
-        values, seen, moving_grid = _equalized(*moving, spacing_mm)
-        self.moving = torch.cat([values, seen.to(values)])[None]
-        self.world_to_moving = torch.linalg.inv(moving_grid.affine).to(initial) @ initial
-        self.center, self.radius = center, radius
-        volumes = [grid.edges_mm[0] * grid.edges_mm[1] * grid.edges_mm[2] for grid in (fixed_grid, moving_grid)]
-        self.min_share = MIN_SHARE * min(1.0, volumes[1] / volumes[0])
-
-    def __call__(self, theta: torch.Tensor) -> torch.Tensor:
-        """Scores (B,) of parameters (B, 12)."""
-        return self.parts(theta)[0]
-
-    def parts(self, theta: torch.Tensor, turn_weight: float = TURN_WEIGHT) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores (B,) with a penalty of turning and stretching, and the mutual information alone."""
-        change = transform(theta.double(), self.center, self.radius)
-        information = self._information(self.world_to_moving @ change)
-        turn = (change[:, :3, :3] - torch.eye(3).to(change)).square().sum(dim=(1, 2))
-        return information - turn_weight * turn.float() * (information - 1).clamp(min=0), information
-
-    def _information(self, matrix: torch.Tensor) -> torch.Tensor:
-        """Of maps (B, 4, 4) from the fixed image's world to voxels of the moving image."""
-        voxels = (self.points_mm @ matrix[:, :3, :3].mT + matrix[:, None, :3, 3]).float()
-        moving = self.moving.expand(len(matrix), -1, -1, -1, -1)
-        values = sample(moving, voxels.mT[..., None, None], padding_mode="zeros")[..., 0, 0]
-        inside = values[:, 1]
-        return normalized_mutual_information(
-            self.fixed, values[:, 0] / inside.clamp(min=1e-3), inside, min_share=self.min_share
-        )
 
 
 def maximize(
@@ -261,66 +201,9 @@ def maximize(
         return theta.detach(), objective(theta)
 
 
-def transform(theta: torch.Tensor, center: torch.Tensor, radius: float) -> torch.Tensor:
-    """Matrix of p ↦ c + t + R · S · (p − c): rotation R = exp[r]ₓ, upper triangular S = exp of scales and shears.
-
-    Args:
-        theta: (B, 12), mm: t, then r, the logarithms of the scales, and the shears xy, xz, yz, each times ``radius``.
-        center: c, (3,), mm.
-        radius: mm.
-
-    Returns:
-        (B, 4, 4).
-
-    Example:
-        >>> theta = torch.zeros(1, 12)
-        >>> theta[0, 5] = math.pi / 2  # about the third axis
-        >>> transform(theta, torch.zeros(3), 1.0)[0, :2, :2].round().tolist()
-        [[0.0, -1.0], [1.0, 0.0]]
-    """
-    shift, rotation, scale, shear = theta.split(3, dim=1)
-    x, y, z = (rotation / radius).unbind(dim=1)
-    zero = torch.zeros_like(x)
-    skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).view(-1, 3, 3)
-    xy, xz, yz = (shear / radius).unbind(dim=1)
-    sx, sy, sz = (scale / radius).unbind(dim=1)
-    upper = torch.stack([sx, xy, xz, zero, sy, yz, zero, zero, sz], dim=1).view(-1, 3, 3)
-    linear = torch.linalg.matrix_exp(skew) @ torch.linalg.matrix_exp(upper)
-    offset = center.to(theta) + shift - (linear @ center.to(theta)[:, None])[..., 0]
-    return F.pad(torch.cat([linear, offset[..., None]], dim=2), (0, 0, 0, 1)) + torch.diag(
-        theta.new_tensor([0, 0, 0, 1])
-    )
-
-
 def _starts(radius: float) -> torch.Tensor:
     """27 rotations, (27, 12)."""
     angles = [sign * math.radians(START_DEGREES) * radius for sign in (0, -1, 1)]
     theta = torch.zeros(NUM_STARTS, 12)
     theta[:, 3:6] = torch.tensor(list(product(angles, repeat=3)))
     return theta
-
-
-def _equalized(
-    image: torch.Tensor, grid: Grid, mask: torch.Tensor | None, spacing_mm: float
-) -> tuple[torch.Tensor, torch.Tensor, Grid]:
-    """Image on a level, spread over [0, 1] and 0 outside the mask; whether a voxel is in the mask; their grid."""
-    volume, own = shrink(image, grid, spacing_mm)
-    seen = torch.ones_like(volume, dtype=torch.bool)
-    if mask is not None:
-        volume, share = masked_mean(image.float(), mask, lambda both: shrink(both, grid, spacing_mm)[0])
-        seen = share > share.max() / 2
-    spread = torch.zeros_like(volume)
-    spread[seen] = equalize(volume[seen])
-    return spread, seen, own
-
-
-def _sampled(volume: torch.Tensor, seen: torch.Tensor, max_samples: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values (N,) and voxel coordinates (N, 3) of at most about ``max_samples`` voxels of a mask, scattered evenly."""
-    step = max(1, math.ceil(seen.sum().item() / max_samples))
-    # A step that shares no factor with the axes scatters the voxels over all of them.
-    while step > 1 and any(math.gcd(step, size) > 1 for size in volume.shape):
-        step += 1
-    index = torch.arange(0, volume.numel(), step, device=volume.device)
-    index = index[seen.flatten()[index]]
-    coordinates = torch.stack(torch.unravel_index(index, volume.shape), dim=1)
-    return volume.flatten()[index], coordinates

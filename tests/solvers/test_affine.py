@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from common.solvers.affine import affine_by_mutual_information, best_alignment, transform
+from common.solvers.affine import affine_by_mutual_information, best_alignment
+from common.solvers.affine_objective import transform
 from common.world.grid import Grid, apply_affine, grid_points
 from common.world.resample import resample
 

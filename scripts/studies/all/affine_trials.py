@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from common.data.layouts.multi_contrast import multi_contrast_subjects
 from common.data.volume import read_volume
-from common.solvers.affine import affine_by_mutual_information, transform
+from common.solvers.affine import affine_by_mutual_information
+from common.solvers.affine_objective import transform
 from common.tools.command_line import run_command
 from common.tools.results.record import ScoredRow, means
 from common.words import one_of
