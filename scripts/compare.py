@@ -75,7 +75,7 @@ def compare(
         refine: iterations on each level of the refinement by Adam of scripts/register.py, alone or after the bundle;
             overrides are then settings of it, such as --weight 0.5.
         search: passes of its discrete search, before the refinement or alone.
-        init: where these begin: world or center; empty for center where regions are registered without a bundle.
+        init: where these begin: world, center or moments; empty for center with regions and no bundle, else for world.
         table: a Markdown page whose places ``<!-- comparison:LIST -->`` … ``<!-- /comparison -->`` are filled instead;
             LIST@ROW adds p of Wilcoxon's signed-rank test against that row, LIST@best against the best one.
         **overrides: entries of the bundle's inference.json, such as --num_passes 2; they are kept with the results.
@@ -89,6 +89,8 @@ def compare(
             "tool: expected a name for the results of --bundle, --effort, --refine or --search, such as --tool normal,"
             f" got {tool!r}, a tool of its own"
         )
+    if init and not (effort or refine or search):
+        raise ValueError(f"init: expected --effort, --refine or --search beside it, got {init!r} alone")
     if effort or refine or search:
         init = init or ("world" if bundle or contrasts else "center")
         steps = {"effort": effort, "refine": refine, "search": search}

@@ -76,7 +76,7 @@ def gaussian_smooth(volume: torch.Tensor, sigma: float) -> torch.Tensor:
 
 
 def _in_slabs(volume: torch.Tensor, axis: int, along: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """What a function makes along one axis, of some layers of another one at a time."""
+    """Apply a function along one axis, to some layers of another one at a time."""
     across = 3 if axis == 2 else 2
     if volume.dim() <= across or volume.requires_grad or volume.is_cuda or volume.numel() < 4 * SLAB_VOXELS:
         return along(volume)

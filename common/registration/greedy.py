@@ -24,6 +24,7 @@ from .levels import MAX_VOXELS, LevelPair, coarse_to_fine, level_grids, with_mar
 AUTO = "auto"  # the similarity that suits the pair, see contrast.py
 FEATURES = "features"  # the similarity that a bundle's network gives
 DESCRIBED = ("mind", FEATURES)  # similarities that compare descriptors
+FAST_VOXELS = 1_000_000  # of the finest level of "fast", at most; the others do no less on images below
 SMOOTHNESS = dict.fromkeys(DESCRIBED, (4.0, 1.2))  # fluid and elastic; descriptors are rougher than intensities
 
 
@@ -38,8 +39,9 @@ class GreedyRefinement:
         num_levels: image resolutions, each half as fine as the next.
         spacing_mm: voxel size of the finest level; 0 takes the fixed image's, or what keeps it below ``max_voxels``.
         finest_iterations: on the finest level, at most; 0 for as many as on the others.
-        described_iterations: the same where descriptors are compared, whose finest details are noise.
-        few_voxels: a finest level with fewer has as many iterations as the others, which cost little there.
+        described_iterations: the same where descriptors are compared, whose finest details are mostly noise, of a
+            finest level that is not the only one; 0 for ``finest_iterations``.
+        few_voxels: a finest level with no more has as many iterations as the others, which cost little there.
         max_voxels: of the finest level.
         fluid: smoothness of updates, voxels of the level; 0 for what suits the similarity.
         elastic: smoothness of the field, voxels of the level; 0 for what suits the similarity.
@@ -105,16 +107,18 @@ class GreedyRefinement:
             >>> [settings.iterations([Grid((8, 8, size), torch.eye(4))]) for size in (8, 16)]
             [[60], [15]]
         """
-        is_small = math.prod(grids[-1].spatial_shape) < self.few_voxels
-        asked = self.described_iterations if self.similarity in DESCRIBED else 0
-        finest = self.num_iterations if is_small else asked or self.finest_iterations or self.num_iterations
+        finest = self.finest_iterations
+        if self.similarity in DESCRIBED and len(grids) > 1:
+            finest = self.described_iterations or finest
+        if not finest or math.prod(grids[-1].spatial_shape) <= self.few_voxels:
+            finest = self.num_iterations
         return [self.num_iterations] * (len(grids) - 1) + [finest]
 
 
 EFFORTS = {
-    "fast": GreedyRefinement(60, max_voxels=1_000_000, finest_iterations=20, few_voxels=500_000),
+    "fast": GreedyRefinement(60, max_voxels=FAST_VOXELS, finest_iterations=20, few_voxels=500_000),
     "normal": GreedyRefinement(
-        60, max_voxels=8_000_000, finest_iterations=10, described_iterations=3, few_voxels=500_000
+        60, max_voxels=8_000_000, finest_iterations=10, described_iterations=3, few_voxels=FAST_VOXELS
     ),
     "best": GreedyRefinement(
         60,
@@ -122,7 +126,7 @@ EFFORTS = {
         max_voxels=8_000_000,
         finest_iterations=20,
         described_iterations=3,
-        few_voxels=500_000,
+        few_voxels=FAST_VOXELS,
         both_directions=True,
     ),
 }

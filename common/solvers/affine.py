@@ -21,9 +21,8 @@ START_DEGREES = 20.0  # rotations about the three axes from which the coarsest l
 START_ITERATIONS = 12
 STEP = 1.0  # length of the first step, voxels of the level
 MOMENTS = (0.8, 0.99)  # how much of the mean of the gradient, and of its squared length, stays per iteration
-CHOICE_WEIGHT = (
-    0.2  # that of turning where maps that were found are compared, whose edges alone make a difference of 3 %
-)
+# TURN_WEIGHT where maps that were found are compared: what lies at their edges alone makes a difference of 3 %.
+CHOICE_WEIGHT = 0.2
 NUM_STARTS = 27
 NUM_KEPT = 4  # starts that the coarsest level goes on with
 SAME = 0.5  # voxels by which two maps differ at most that are one for the finer levels

@@ -19,11 +19,11 @@ class Objective:
     """I − TURN_WEIGHT · ‖L − 1‖² · (I − 1) on one level as a function of θ, I the normalized mutual information.
 
     Args:
-        fixed: fixed image, its grid and its mask, as :func:`best_alignment` has them.
+        fixed: fixed image, its grid and its mask, as :func:`~.affine.best_alignment` has them.
         moving: the same of the moving image.
         spacing_mm: both images are averaged to about this voxel size.
         num_samples: points of the fixed image, at most.
-        initial: A₀.
+        initial: A₀, (4, 4), RAS mm, which T(θ) of :func:`transform` precedes.
         center: (3,), RAS mm, of rotation.
         radius: mm, by which rotations, scales and shears are measured.
     """

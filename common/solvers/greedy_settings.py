@@ -9,7 +9,7 @@ SIMILARITIES = ("lncc", "mse", "mind", "features")
 
 @dataclass(frozen=True)
 class Greedy:
-    """Settings of :func:`greedy_field`; lengths in voxels.
+    """Settings of :func:`~.greedy.greedy_field`; lengths in voxels.
 
     Args:
         similarity: "lncc", local correlation; "mse"; "mind", which compares MIND-SSC descriptors across contrasts; or

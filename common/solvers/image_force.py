@@ -104,7 +104,7 @@ def difference_force(fixed: torch.Tensor, warped: torch.Tensor) -> tuple[float, 
 
 def _layers_force(fixed: torch.Tensor, warped: torch.Tensor, inner: slice) -> tuple[float, torch.Tensor]:
     """Sum of squared differences, and :func:`difference_force`, of the inner layers along the first spatial axis."""
-    like = fixed[:, :1, inner]
+    like = warped[:, :1, inner]
     rest_square, slope_square = torch.zeros_like(like), torch.zeros_like(like)
     pushes = [torch.zeros_like(like) for _ in range(2, like.dim())]
     for f, w in zip(fixed.split(1, dim=1), warped.split(1, dim=1), strict=True):

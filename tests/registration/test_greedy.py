@@ -53,12 +53,21 @@ def test_iterations_are_limited_on_each_level():
     assert seen == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
 
 
-def test_descriptors_have_their_own_number_of_iterations_on_the_finest_level_of_a_large_image():
-    settings = GreedyRefinement(60, finest_iterations=10, described_iterations=3, few_voxels=1000)
-    large, small = ([Grid((8, 8, size), torch.eye(4)) for size in sizes] for sizes in ((8, 16), (4, 8)))
-    asked = {name: replace(settings, similarity=name) for name in ("lncc", "mind", "features")}
-    assert [each.iterations(large) for each in asked.values()] == [[60, 10], [60, 3], [60, 3]]
-    assert [each.iterations(small) for each in asked.values()] == [[60, 60]] * 3
+@pytest.mark.parametrize(("effort", "of_one_contrast"), [("normal", 10), ("best", 20)])
+def test_descriptors_have_three_iterations_on_the_finest_level_of_a_large_image(effort, of_one_contrast):
+    settings = [replace(EFFORTS[effort], similarity=name) for name in ("lncc", "mind", "features")]
+    grids = [Grid((size, 100, 100), torch.eye(4)) for size in (50, 90, 180)]
+    finest = [[each.iterations(levels)[-1] for each in settings] for levels in (grids[:2], grids, grids[2:])]
+    assert finest == [[60] * 3, [of_one_contrast, 3, 3], [of_one_contrast] * 3]
+
+
+@pytest.mark.parametrize("effort", ["normal", "best"])
+@pytest.mark.parametrize("similarity", ["lncc", "mind"])
+@pytest.mark.parametrize("shape", [(64, 64, 64), (100, 100, 100), (300, 300, 9), (280, 290, 12)])
+def test_no_effort_does_less_than_fast_on_an_image_that_fast_leaves_as_it_is(effort, similarity, shape):
+    fast, other = (replace(EFFORTS[name], similarity=similarity) for name in ("fast", effort))
+    plans = [each.iterations(each.grids(Grid(shape, torch.eye(4))))[::-1] for each in (fast, other)]
+    assert all(most >= least for least, most in zip(*plans, strict=False))
 
 
 def test_no_step_is_normal_effort_and_none_leaves_the_headers_alone():

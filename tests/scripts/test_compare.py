@@ -129,6 +129,13 @@ def test_an_effort_is_a_tool_of_ours(compare, decathlon, tmp_path):
     assert settings["refinement"]["similarity"] == "mind"
 
 
+def test_where_ours_begins_may_be_told_and_means_nothing_to_other_tools(compare, decathlon, tmp_path):
+    compare.compare(str(decathlon), "fast", effort="fast", init="moments", num_pairs=1, results_dir=str(tmp_path))
+    assert result(tmp_path, "fast")["settings"]["init"] == "moments"
+    with pytest.raises(ValueError, match="init: expected --effort, --refine or --search beside it, got 'center' alone"):
+        compare.compare(str(decathlon), init="center", results_dir=str(tmp_path))
+
+
 def test_two_tools_share_the_file_of_their_list(compare, decathlon, tmp_path):
     small = {"spatial_shape": [16, 16, 16], "num_pairs": 1, "results_dir": str(tmp_path)}
     compare.compare(str(decathlon), results_dir=str(tmp_path))

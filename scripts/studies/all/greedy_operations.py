@@ -17,9 +17,10 @@ from torch.nn import functional
 from common.fields.ddf import compose, warp
 from common.fields.smoothing import box_sum, gaussian_smooth
 from common.losses.local_correlation import LocalCorrelation
+from common.losses.mind import mind_ssc
 from common.solvers.greedy import bounded, compose_short
 from common.solvers.greedy_settings import Greedy
-from common.solvers.image_force import Force
+from common.solvers.image_force import Force, difference_force
 from common.solvers.moving_view import MovingView
 from common.tools.command_line import run_command
 from common.tools.results.tables import markdown_table
@@ -58,6 +59,7 @@ def named_operations(spatial_shape: list[int]) -> dict[str, tuple[int, Callable 
     noise = torch.randn(1, 3, *spatial_shape, generator=generator)
     ddf = gaussian_smooth(noise, 2.0)
     view = MovingView(moving, None, torch.eye(3, 4))
+    descriptors = mind_ssc(fixed), mind_ssc(moving)
     force, correlation = Force(fixed, SETTINGS), LocalCorrelation(fixed, SETTINGS.radius)
 
     def usual_gradient() -> torch.Tensor:
@@ -79,6 +81,8 @@ def named_operations(spatial_shape: list[int]) -> dict[str, tuple[int, Callable 
         "box sum of a volume": (2, usual_mean, lambda: box_sum(fixed, SETTINGS.radius)),
         "warp of a volume": (5, without_graph(lambda: warp(moving, ddf)), lambda: view.warped(ddf)),
         "correlation and its gradient": (7, usual_gradient, lambda: correlation.with_gradient(moving)),
+        "12 descriptors of MIND-SSC": (13, None, lambda: mind_ssc(fixed)),
+        "force of 12 descriptors": (27, None, lambda: difference_force(*descriptors)),
         "Gaussian of the update": (
             6,
             without_graph(lambda: smoothers[SETTINGS.fluid](noise)),
