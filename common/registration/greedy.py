@@ -25,7 +25,8 @@ AUTO = "auto"  # the similarity that suits the pair, see contrast.py
 FEATURES = "features"  # the similarity that a bundle's network gives
 DESCRIBED = ("mind", FEATURES)  # similarities that compare descriptors
 FAST_VOXELS = 1_000_000  # of the finest level of "fast", at most; the others do no less on images below
-SMOOTHNESS = dict.fromkeys(DESCRIBED, (4.0, 1.2))  # fluid and elastic; descriptors are rougher than intensities
+# Fluid and elastic; descriptors are rougher than intensities.
+SMOOTHNESS = {"mind": (5.0, 1.0), FEATURES: (4.0, 1.2)}
 
 
 @dataclass(frozen=True)
